@@ -1,0 +1,118 @@
+"""Download files, many at once, verified, over any protocol that a ``requests.Session`` speaks.
+
+The map of the house, from the ground up; a room imports from lower floors only::
+
+    errors, events, urls, settings     values: what is said, asked for, and gone wrong
+    validations, writers, retries      what must hold, where bytes go, when to try again
+    watchdog, sockets, tls, auth,
+    proxies, foreign                   time and cancelling, connecting, who to trust and to be
+    adapters/                          one requests transport adapter per protocol
+    session, redirects, remote         a requests.Session assembled, and asked
+    content, result, run, download     one file: description, run, open answer, outcome
+    crew, batch                        many files: workers, and the loop over their results
+    manifests/                         lists of files, parsed as streams
+    cli/                               the command ``pulp-download``
+
+One file::
+
+    Download("https://host/file.iso", "file.iso",
+             validations=[DigestValidation("sha256", hexdigest)]).run()
+"""
+
+from pulp_download.batch import Batch
+from pulp_download.content import Content
+from pulp_download.crew import DownloadFuture
+from pulp_download.download import Download
+from pulp_download.errors import (
+    BadStatus,
+    Cancelled,
+    ConnectionFailed,
+    DigestMismatch,
+    DownloadError,
+    FailedTry,
+    InvalidExpectation,
+    InvalidInput,
+    InvalidSettings,
+    InvalidURL,
+    ManifestError,
+    NotAuthorized,
+    NotFound,
+    ProtocolViolation,
+    ProxyFailed,
+    ServerFailed,
+    SizeMismatch,
+    Stalled,
+    Throttled,
+    TimedOut,
+    TLSFailed,
+    TokenFailed,
+    TooManyRedirects,
+    TransferError,
+    Truncated,
+    UnsafeRedirect,
+    UnsupportedScheme,
+    UnverifiableLength,
+    ValidationError,
+    WriteError,
+)
+from pulp_download.events import Event, Finished, Observer, Progressed, Started, TryFailed
+from pulp_download.files import FileWriter
+from pulp_download.remote import Remote
+from pulp_download.result import Result
+from pulp_download.settings import Settings
+from pulp_download.validations import DigestValidation, SizeValidation, Validation
+from pulp_download.version import VERSION as __version__
+from pulp_download.writers import MemoryWriter, Writer
+
+__all__ = [
+    "BadStatus",
+    "Batch",
+    "Cancelled",
+    "ConnectionFailed",
+    "Content",
+    "DigestMismatch",
+    "DigestValidation",
+    "Download",
+    "DownloadError",
+    "DownloadFuture",
+    "Event",
+    "FailedTry",
+    "FileWriter",
+    "Finished",
+    "InvalidExpectation",
+    "InvalidInput",
+    "InvalidSettings",
+    "InvalidURL",
+    "ManifestError",
+    "MemoryWriter",
+    "NotAuthorized",
+    "NotFound",
+    "Observer",
+    "Progressed",
+    "ProtocolViolation",
+    "ProxyFailed",
+    "Remote",
+    "Result",
+    "ServerFailed",
+    "Settings",
+    "SizeMismatch",
+    "SizeValidation",
+    "Stalled",
+    "Started",
+    "TLSFailed",
+    "Throttled",
+    "TimedOut",
+    "TokenFailed",
+    "TooManyRedirects",
+    "TransferError",
+    "Truncated",
+    "TryFailed",
+    "UnsafeRedirect",
+    "UnsupportedScheme",
+    "UnverifiableLength",
+    "Validation",
+    "ValidationError",
+    "WriteError",
+    "Writer",
+    "__version__",
+]

@@ -1,0 +1,110 @@
+"""``file://``: local files as a session sees them (RFC 8089).
+
+Only regular files: a FIFO would hang and a device never end. Absent is 404, unreadable 403, so that
+everything above needs no case of its own. The source is never changed.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import errno
+import os
+import stat
+from collections.abc import Mapping
+from typing import Any, BinaryIO, cast
+from urllib.parse import unquote_to_bytes
+
+import urllib3
+from requests import PreparedRequest, Response
+from requests.adapters import BaseAdapter
+
+from pulp_download.errors import InvalidURL, TransferError
+from pulp_download.retries import parse_http_date
+from pulp_download.urls import URL
+
+_STATUS = {
+    errno.ENOENT: (404, "No such file"),
+    errno.ENOTDIR: (404, "No such file"),
+    errno.EACCES: (403, "Permission denied"),
+    errno.EPERM: (403, "Permission denied"),
+}
+
+
+class FileAdapter(BaseAdapter):
+    """Answers GET and HEAD with the file's bytes, Content-Length and Last-Modified."""
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Open the file and return the answer; ``raw`` is the open file.
+
+        Raises InvalidURL for a path with a NUL, TransferError for what is not a regular file.
+        """
+        url = URL.parse(request.url or "")
+        path = unquote_to_bytes(url.path)
+        if b"\0" in path:
+            raise InvalidURL("NUL in the path of a file", url=url.redacted)
+        try:
+            file, facts = _open_regular(path, url)
+        except OSError as error:
+            if error.errno not in _STATUS:
+                raise
+            return _answer(request, *_STATUS[error.errno], {}, None)
+        modified = email.utils.formatdate(facts.st_mtime, usegmt=True)
+        headers = {"Content-Length": str(facts.st_size), "Last-Modified": modified}
+        since = parse_http_date(str(request.headers.get("If-Modified-Since", "")))
+        if since is not None and int(facts.st_mtime) <= since:
+            file.close()
+            return _answer(request, 304, "Not Modified", {"Last-Modified": modified}, None)
+        if request.method == "HEAD":
+            file.close()
+            return _answer(request, 200, "OK", headers, None)
+        response = _answer(request, 200, "OK", headers, file)
+        if not stream:
+            _ = response.content
+        return response
+
+    def close(self) -> None:
+        """Nothing is kept open between requests."""
+
+
+def _open_regular(path: bytes, url: URL) -> tuple[BinaryIO, os.stat_result]:
+    # O_NONBLOCK: opening a FIFO must not wait for its writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(descriptor)
+        raise TransferError("not a regular file", url=url.redacted)
+    return os.fdopen(descriptor, "rb", buffering=0), facts
+
+
+def _answer(
+    request: PreparedRequest,
+    status: int,
+    reason: str,
+    headers: dict[str, str],
+    body: BinaryIO | None,
+) -> Response:
+    raw = urllib3.HTTPResponse(
+        body=cast(Any, body) if body is not None else b"",
+        headers=headers,
+        status=status,
+        reason=reason,
+        preload_content=False,
+        decode_content=False,
+    )
+    response = Response()
+    response.status_code = status
+    response.reason = reason
+    response.headers.update(headers)
+    response.raw = raw
+    response.url = request.url or ""
+    response.request = request
+    response.connection = cast(Any, FileAdapter)
+    return response

@@ -1,0 +1,113 @@
+"""``http://`` and ``https://``: requests' adapter and urllib3's pools, with an exchange of our own.
+
+Connecting, TLS, proxies and pooling are urllib3's. What goes over a connection is done in
+:mod:`~pulp_download.adapters.pools`, because it must be watched (every blocking call can be
+stopped), framed strictly, and never read further than somebody wants. A request with a body, which
+this library never sends, takes the stock path of ``requests.adapters.HTTPAdapter``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import urllib3
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+
+from pulp_download import tls
+from pulp_download.adapters.pools import POOLS_BY_SCHEME, Pool
+from pulp_download.settings import TimeLimits, TLSSettings
+from pulp_download.watchdog import Watch
+
+# Idle connections kept per host; more than anybody should open to one. Hosts kept: mirrors.
+_POOL_SIZE = 64
+_POOLS = 64
+
+
+class WatchedTimeout(urllib3.Timeout):
+    """requests' ``timeout``, carrying the watch down to whatever connects and reads.
+
+    Adapters that know nothing of watches use it as the urllib3 time-out that it is.
+    """
+
+    def __init__(self, watch: Watch):
+        super().__init__(connect=watch.limits.connect, read=watch.limits.read)
+        self.watch = watch
+
+
+class HttpAdapter(HTTPAdapter):
+    """One pool per origin and TLS setting; ``tls`` is the setting behind ``verify=True``."""
+
+    def __init__(self, tls_settings: TLSSettings = TLSSettings()):  # noqa: B008 (a frozen value)
+        self._tls = tls_settings
+        super().__init__(pool_connections=_POOLS, pool_maxsize=_POOL_SIZE, max_retries=0)
+
+    def renew(self) -> None:
+        """Start with fresh pools; what the old ones hold belongs to another process."""
+        self.proxy_manager.clear()
+        self.init_poolmanager(_POOLS, _POOL_SIZE)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS_BY_SCHEME
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = POOLS_BY_SCHEME
+        return manager
+
+    def build_connection_pool_key_attributes(
+        self, request: PreparedRequest, verify: Any, cert: Any = None
+    ) -> tuple[Any, Any]:
+        """Put a shared SSL context in the place of paths that each connection would load."""
+        host, _ = super().build_connection_pool_key_attributes(request, verify, None)
+        if host["scheme"] != "https":
+            return host, {}
+        settings = self._tls_settings(verify, cert)
+        required = "CERT_REQUIRED" if settings.validation else "CERT_NONE"
+        return host, {"ssl_context": tls.ssl_context(settings), "cert_reqs": required}
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Send a request and return the answer once its head is there; ``raw`` is its body.
+
+        Raises this library's errors, and those of the socket and TLS layers as they come.
+        """
+        if request.body is not None:
+            return super().send(request, stream, timeout, verify, cert, cast(Any, proxies))
+        watch = timeout.watch if isinstance(timeout, WatchedTimeout) else _own_watch(timeout)
+        known = dict(proxies or {})
+        pool = cast("Pool", self.get_connection_with_tls_context(request, verify, known, cert))
+        target = self.request_url(request, known)
+        raw = pool.exchange(request, target, watch)
+        response = self.build_response(request, raw)
+        if not stream:
+            _ = response.content
+        return response
+
+    def _tls_settings(self, verify: Any, cert: Any) -> TLSSettings:
+        certificate, key = cert if isinstance(cert, tuple) else (cert, None)
+        authorities = verify if isinstance(verify, str) else self._tls.ca_cert
+        return TLSSettings(authorities, certificate, key, verify is not False)
+
+
+def _own_watch(timeout: Any) -> Watch:
+    """Return a watch for somebody who uses the session without this library's runs."""
+    connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if isinstance(timeout, urllib3.Timeout):
+        connect, read = timeout.connect_timeout, timeout.read_timeout
+    defaults = TimeLimits()
+    numbers = [
+        float(value) if isinstance(value, (int, float)) else default
+        for value, default in ((connect, defaults.connect), (read, defaults.read))
+    ]
+    return Watch(TimeLimits(connect=numbers[0], read=numbers[1]))

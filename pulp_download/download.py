@@ -1,0 +1,218 @@
+"""One file to fetch: where from, where to, what must hold, through which remote, for whom."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+from pulp_download.content import Content
+from pulp_download.errors import InvalidInput, InvalidSettings, WriteError
+from pulp_download.events import Observer
+from pulp_download.files import as_writer
+from pulp_download.live import live
+from pulp_download.remote import Remote
+from pulp_download.result import Result
+from pulp_download.retries import Wait
+from pulp_download.run import Run
+from pulp_download.settings import Headers, header_pairs
+from pulp_download.urls import URL
+from pulp_download.validations import Validation
+from pulp_download.writers import Sink, Writer
+
+# The fields by which iter_content asks for a part, or for nothing if nothing changed.
+_CONDITIONS = frozenset({"range", "if-range", "if-none-match", "if-modified-since"})
+
+
+class Download:
+    """One file to fetch; a frozen description that does nothing until it is run.
+
+    ``source`` is an absolute URL, whose userinfo becomes credentials for its origin. ``writer`` is
+    a path or a :class:`~pulp_download.writers.Writer`; without one the download can be opened with
+    ``iter_content()`` only. ``remote``: without one, each call makes one for itself; in a batch
+    all such downloads share one. ``attachment`` is the caller's own key, for example an artifact's
+    primary key, and is handed back untouched. ``headers`` are sent to the source's own origin.
+
+    Raises InvalidInput for what could never be downloaded. Downloads compare by identity, pickle
+    with all they hold, and may be run any number of times, from several threads at once.
+    """
+
+    __slots__ = ("__weakref__", "attachment", "headers", "remote", "url", "validations", "writer")
+
+    url: URL
+    writer: Writer | None
+    validations: tuple[Validation, ...]
+    remote: Remote | None
+    attachment: Any
+    headers: Headers
+
+    def __init__(
+        self,
+        source: str,
+        writer: str | os.PathLike[str] | Writer | None = None,
+        *,
+        validations: Iterable[Validation] = (),
+        remote: Remote | None = None,
+        attachment: Any = None,
+        headers: Mapping[str, str] | Headers = (),
+    ):
+        fill = object.__setattr__
+        fill(self, "url", source if isinstance(source, URL) else URL.parse(source))
+        fill(self, "writer", None if writer is None else as_writer(writer))
+        fill(self, "validations", tuple(validations))
+        fill(self, "remote", remote)
+        fill(self, "attachment", attachment)
+        fill(self, "headers", header_pairs(headers) if headers else ())
+
+    @property
+    def source(self) -> str:
+        """The URL as it is asked for, without userinfo."""
+        return str(self.url)
+
+    @property
+    def path(self) -> Path | None:
+        """The file's final path, or None where the writer is no file."""
+        return self.writer.path if self.writer is not None else None
+
+    def run(self, *, observer: Observer | None = None) -> Result:
+        """Fetch, verify and commit; block until it is there.
+
+        Waits between tries in this thread. Raises the last failure, a DownloadError whose
+        ``attempts`` are all tries; then the target is as it was before.
+        """
+        with _Remote(self.remote) as remote:
+            run = Run(self, remote, observer)
+            while True:
+                outcome = run.advance()
+                if isinstance(outcome, Result):
+                    return outcome
+                _sleep(run, outcome)
+
+    download = run
+
+    def iter_content(
+        self,
+        chunk_size: int = 65_536,
+        *,
+        headers: Mapping[str, str] | None = None,
+        observer: Observer | None = None,
+    ) -> Content:
+        """Connect, and return the answer once its head is there; iterate it for the bytes.
+
+        What fails before the head is tried again like a run; what fails after it is raised by the
+        iteration. ``headers`` may hold Range, If-Range, If-None-Match and If-Modified-Since; an
+        answer other than 200 to them skips validation and is returned as it is. Close the content.
+        """
+        conditions = dict(_conditions(headers))
+        if not isinstance(chunk_size, int) or chunk_size < 1:
+            raise InvalidInput(f"chunk_size must be a positive number, not {chunk_size!r}")
+        return self._open("GET", chunk_size, conditions, observer)
+
+    def head(self) -> Content:
+        """Return the answer to a HEAD request: status, headers and size, and no body."""
+        return self._open("HEAD", 1, {}, None)
+
+    def cancel(self) -> bool:
+        """Stop this download's running and waiting runs, from any thread.
+
+        They fail with Cancelled. Tells whether there was one to stop; is not remembered.
+        """
+        return sum(run.cancel() for run in live.of(self)) > 0
+
+    def open_writer(self) -> Sink:
+        """Return the entered sink of one run; raises WriteError where there is no writer."""
+        if self.writer is None:
+            raise WriteError("a download without a writer can only be opened with iter_content()")
+        return self.writer.open().__enter__()
+
+    def with_remote(self, remote: Remote | None) -> Self:
+        """Return the same download through another remote."""
+        copy = object.__new__(type(self))
+        for name in self.__slots__[1:]:
+            object.__setattr__(copy, name, getattr(self, name))
+        object.__setattr__(copy, "remote", remote)
+        return copy
+
+    def without_remote(self) -> Self:
+        """Return the same download without its remote and credentials, as results keep it."""
+        copy = self.with_remote(None)
+        object.__setattr__(copy, "url", URL(self.url.origin, self.url.target))
+        object.__setattr__(copy, "headers", ())
+        return copy
+
+    def _open(
+        self,
+        method: str,
+        chunk_size: int,
+        headers: Mapping[str, str],
+        observer: Observer | None,
+    ) -> Content:
+        owner = _Remote(self.remote)
+        try:
+            run = Run(self, owner.remote, observer, headers=headers)
+            while True:
+                outcome = run.connect(method, chunk_size)
+                if isinstance(outcome, Content):
+                    outcome.own(owner.close)
+                    return outcome
+                _sleep(run, outcome)
+        except BaseException:
+            owner.close()
+            raise
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Download is frozen; {name!r} cannot be set")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a Download is frozen; {name!r} cannot be deleted")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__[1:]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        path = f", {str(self.path)!r}" if self.path is not None else ""
+        return f"Download({self.url.redacted!r}{path})"
+
+
+def _conditions(headers: Mapping[str, str] | None) -> Headers:
+    """Return the conditions of an ``iter_content`` call, or raise for any other field."""
+    pairs = []
+    for name, value in (headers or {}).items():
+        if name.lower() not in _CONDITIONS:
+            raise InvalidSettings(f"iter_content takes Range and If-* headers, not {name!r}")
+        if not value.isprintable():
+            raise InvalidSettings(f"malformed value of header {name!r}")
+        pairs.append((name, value))
+    return tuple(pairs)
+
+
+class _Remote:
+    """The remote of one call: the download's, or one that is closed with the call."""
+
+    def __init__(self, remote: Remote | None):
+        self.remote = remote if remote is not None else Remote()
+        self._is_owned = remote is None
+
+    def __enter__(self) -> Remote:
+        return self.remote
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._is_owned:
+            self.remote.close()
+
+
+def _sleep(run: Run, wait: Wait) -> None:
+    """Block until the wait is over or the run is stopped."""
+    woken = threading.Event()
+    run.wake_by(woken.set)
+    woken.wait(max(0.0, wait.until - time.monotonic()))

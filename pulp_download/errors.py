@@ -1,0 +1,305 @@
+"""What can go wrong, as a tree of exceptions that carry facts.
+
+::
+
+    DownloadError
+    ├── InvalidInput (also a ValueError)      what the caller gave cannot be meant
+    │   ├── InvalidURL
+    │   ├── InvalidSettings
+    │   └── InvalidExpectation                a digest or a size of the wrong form
+    ├── TransferError                         upstream, or the way to it
+    │   ├── ConnectionFailed                  refused, reset, unreachable, no such name
+    │   │   ├── ProxyFailed                   the proxy, not the origin behind it
+    │   │   └── TLSFailed                     no trust, no common protocol, broken record
+    │   ├── TimedOut                          connecting, waiting for an answer, in all
+    │   ├── Stalled                           less than ``min_speed`` for a period
+    │   ├── Truncated                         the body ended early
+    │   ├── UnverifiableLength                nothing told the length, and it was required
+    │   ├── ProtocolViolation                 an answer that is not HTTP, or dangerous HTTP
+    │   ├── UnsupportedScheme
+    │   ├── TokenFailed                       the token source raised, or gave no token
+    │   ├── UnsafeRedirect                    refused: downgrade, forbidden scheme, malformed
+    │   │   └── TooManyRedirects              too long, or a loop
+    │   └── BadStatus                         any status that is not the file
+    │       ├── NotFound                      404, 410
+    │       ├── NotAuthorized                 401, 403, 407, 530
+    │       ├── Throttled                     429, 503 that asks for a longer wait than allowed
+    │       └── ServerFailed                  408, 425, 5xx
+    ├── ValidationError                       the bytes are not those expected
+    │   ├── SizeMismatch
+    │   └── DigestMismatch
+    ├── ManifestError                         a list of files that cannot be trusted or read
+    ├── WriteError                            the local end: no space, no permission, no such place
+    └── Cancelled                             somebody asked for it to stop
+
+An error holds facts (``url`` without credentials and query values, ``status``, ``reason``,
+``attempts``), never a response, a request or a socket, so that it can be kept, logged and pickled.
+``retryable``: the same URL is worth another try; ``final``: no other URL is either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+# Characters of server text kept in a reason; not measured, enough to recognise a message.
+_REASON_LIMIT = 300
+
+
+def printable(text: str) -> str:
+    """Return text from outside with control and other unprintable characters escaped.
+
+    A terminal, a log or a JSON line must not be steered by a reason phrase or a file name.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTry:
+    """One try that failed: where (redacted), with which status if any, and why."""
+
+    url: str
+    status: int | None
+    type: str
+    message: str
+
+
+class DownloadError(Exception):
+    """The root. ``attempts`` lists every failed try of the run that raised it, oldest first."""
+
+    retryable = False
+    final = False
+
+    def __init__(self, reason: str = "", *, url: str | None = None, status: int | None = None):
+        super().__init__(reason)
+        self.reason = printable(reason)[:_REASON_LIMIT]
+        self.url = url
+        self.status = status
+        self.attempts: tuple[FailedTry, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """What went wrong in this one failure, without the list of tries."""
+        place = f"{self.url}: " if self.url else ""
+        return f"{place}{self.reason}"
+
+    def __str__(self) -> str:
+        if len(self.attempts) < 2:
+            return self.message
+        tries = "".join(
+            f"\n  {number}. {failed.type}: {failed.message}"
+            for number, failed in enumerate(self.attempts, 1)
+        )
+        return f"{self.message} (after {len(self.attempts)} tries){tries}"
+
+    def at(self, url: str) -> Self:
+        """Fill in the place where it happened, if nobody closer to it has, and return self."""
+        if self.url is None:
+            self.url = url
+        return self
+
+    def without_frames(self) -> Self:
+        """Drop what a kept exception would pin: traceback, frames, sockets, buffers."""
+        self.__traceback__ = None
+        self.__context__ = None
+        if not isinstance(self.__cause__, DownloadError):
+            self.__cause__ = None
+        return self
+
+
+class InvalidInput(DownloadError, ValueError):
+    """What the caller gave is malformed; found before anything is fetched."""
+
+    final = True
+
+
+class InvalidURL(InvalidInput):
+    """A URL that is malformed, ambiguous, relative, or holds what no URL may hold."""
+
+
+class InvalidSettings(InvalidInput):
+    """A setting outside its range, or settings that contradict each other."""
+
+
+class InvalidExpectation(InvalidInput):
+    """An expected size or digest that no file could ever meet."""
+
+
+class TransferError(DownloadError):
+    """Upstream, or the way to it, did not deliver."""
+
+
+class ConnectionFailed(TransferError):
+    """No connection, or one that broke."""
+
+    retryable = True
+
+
+class ProxyFailed(ConnectionFailed):
+    """The proxy failed; the origin behind it was never asked."""
+
+
+class TLSFailed(ConnectionFailed):
+    """The peer could not be trusted, or does not speak TLS as we do."""
+
+    retryable = False
+
+
+class TimedOut(TransferError):
+    """A time limit passed; ``limit`` is its name: connect, read, or total."""
+
+    retryable = True
+
+    def __init__(self, limit: str, seconds: float, *, url: str | None = None):
+        super().__init__(f"{limit} timeout of {seconds:g} s passed", url=url)
+        self.args = (limit, seconds)
+        self.final = limit == "total"
+        self.retryable = not self.final
+        self.limit = limit
+        self.seconds = seconds
+
+
+class Stalled(TransferError):
+    """Upstream sent less than ``min_speed`` bytes a second for ``period`` seconds."""
+
+    retryable = True
+
+    def __init__(self, received: int, period: float, min_speed: float, *, url: str | None = None):
+        super().__init__(
+            f"stalled: {received} bytes in {period:g} s, less than {min_speed:g} bytes/s", url=url
+        )
+        self.args = (received, period, min_speed)
+        self.received = received
+        self.period = period
+        self.min_speed = min_speed
+
+
+class Truncated(TransferError):
+    """The body ended before it was complete."""
+
+    retryable = True
+
+    def __init__(self, received: int, expected: int | None = None, *, url: str | None = None):
+        of = "its end" if expected is None else f"all {expected} bytes"
+        super().__init__(f"body ended after {received} bytes, before {of}", url=url)
+        self.args = (received, expected)
+        self.received = received
+        self.expected = expected
+
+
+class UnverifiableLength(TransferError):
+    """Neither upstream nor the caller told the length, and ``require_length`` is set."""
+
+
+class ProtocolViolation(TransferError):
+    """An answer that breaks HTTP's framing or limits; its connection is never used again."""
+
+    retryable = True
+
+
+class UnsupportedScheme(TransferError):
+    """No adapter is mounted for this URL."""
+
+
+class TokenFailed(TransferError):
+    """The token source raised, or returned what is no token. Its own words are not repeated."""
+
+
+class UnsafeRedirect(TransferError):
+    """A redirect that is not followed."""
+
+
+class TooManyRedirects(UnsafeRedirect):
+    """A chain that is too long or that comes back to itself."""
+
+
+class BadStatus(TransferError):
+    """An answer whose status says that its body is not the file."""
+
+    def __init__(self, status: int, phrase: str = "", *, url: str | None = None):
+        super().__init__(f"{status} {phrase}".strip(), url=url, status=status)
+        self.args = (status, phrase)
+
+
+class NotFound(BadStatus):
+    """404, 410: not here; another mirror may have it."""
+
+
+class NotAuthorized(BadStatus):
+    """401, 403, 407, 530: not with these credentials."""
+
+
+class ServerFailed(BadStatus):
+    """408, 425, 5xx: the server's trouble, which may pass."""
+
+    retryable = True
+    retry_after: float | None = None
+
+
+class Throttled(ServerFailed):
+    """429, or 503 with Retry-After: told to come back later, ``retry_after`` seconds from then."""
+
+
+class ValidationError(DownloadError):
+    """The bytes are not those expected."""
+
+    retryable = True
+
+
+class SizeMismatch(ValidationError):
+    """More or fewer bytes than expected. ``actual`` is a lower bound when there were too many."""
+
+    def __init__(self, expected: int, actual: int, *, url: str | None = None):
+        more = "at least " if actual > expected else ""
+        super().__init__(f"expected {expected} bytes, got {more}{actual}", url=url)
+        self.args = (expected, actual)
+        self.expected = expected
+        self.actual = actual
+
+
+class DigestMismatch(ValidationError):
+    """Another digest than expected, both in lower-case hexadecimal."""
+
+    def __init__(self, algorithm: str, expected: str, actual: str, *, url: str | None = None):
+        super().__init__(f"expected {algorithm} {expected}, got {actual}", url=url)
+        self.args = (algorithm, expected, actual)
+        self.algorithm = algorithm
+        self.expected = expected
+        self.actual = actual
+
+
+class ManifestError(DownloadError):
+    """A manifest is refused as a whole; ``line`` (from 1) tells where, if one place is to blame."""
+
+    def __init__(self, reason: str, *, line: int | None = None, url: str | None = None):
+        super().__init__(reason if line is None else f"line {line}: {reason}", url=url)
+        self.args = (self.reason,)
+        self.line = line
+
+
+class WriteError(DownloadError):
+    """The local end failed; ``path`` and ``errno`` (of the operating system, or None) tell why."""
+
+    final = True
+
+    def __init__(self, reason: str, *, path: str | None = None, errno: int | None = None):
+        super().__init__(reason if path is None else f"{printable(path)}: {reason}")
+        self.args = (self.reason,)
+        self.path = path
+        self.errno = errno
+
+    @classmethod
+    def from_oserror(cls, error: OSError, path: str) -> WriteError:
+        """Translate what the operating system said about writing to ``path``."""
+        return cls(error.strerror or type(error).__name__, path=path, errno=error.errno)
+
+
+class Cancelled(DownloadError):
+    """Stopped on request; nothing is known about the file."""
+
+    final = True
+
+    def __init__(self, reason: str = "cancelled", *, url: str | None = None):
+        super().__init__(reason, url=url)

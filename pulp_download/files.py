@@ -1,0 +1,272 @@
+"""Files as they must be written: whole, verified, and at once.
+
+Bytes go to a temporary file in the target's directory, which is renamed over the target by the
+sink's clean exit and removed by any other. Every OSError becomes a WriteError that names the path.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pulp_download.errors import WriteError
+from pulp_download.urls import safe_path
+from pulp_download.validations import Chunk
+from pulp_download.writers import Writer
+
+# Read size when hashing what is on disk: large enough that system calls do not show.
+_READ_SIZE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FileWriter:
+    """Write to ``path``, by way of a temporary file beside it and an atomic rename.
+
+    Parent directories are made; the mode follows the umask; a symbolic link at ``path`` is
+    replaced, never followed. ``fsync`` puts file and directory on disk before success is told.
+    With ``within``, ``path`` is relative, may not leave that directory, and is walked from it
+    without following symbolic links, so that nothing planted there leads outside. With ``keep``, a
+    file that is already there is kept, and nothing fetched, if it meets the download's validations
+    or, where no digest tells, if upstream says that it has not changed since.
+    """
+
+    target: str | os.PathLike[str]
+    within: str | os.PathLike[str] | None = field(default=None, kw_only=True)
+    fsync: bool = field(default=False, kw_only=True)
+    keep: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        target = os.fspath(self.target)
+        if not isinstance(target, str):
+            raise TypeError("a path is text")
+        if self.within is not None:
+            target = safe_path(target)
+        elif not target or "\0" in target or target.endswith("/"):
+            raise WriteError("not the name of a file", path=target)
+        object.__setattr__(self, "target", target)
+
+    @property
+    def path(self) -> Path:
+        return Path(self.target) if self.within is None else Path(self.within, self.target)
+
+    def open(self) -> FileSink:
+        return FileSink(self)
+
+
+class FileSink:
+    """One run's temporary file and its rename."""
+
+    def __init__(self, writer: FileWriter):
+        self._writer = writer
+        self._shown = str(writer.path)
+        self._directory: int | None = None
+        self._file: int | None = None
+        self._temporary = ""
+        self._name = os.path.basename(os.fspath(writer.target))
+        self._kept = False
+        self.mtime: float | None = None
+
+    def __enter__(self) -> Self:
+        with _errors_of(self._shown):
+            if self._is_directory():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None and not self._kept:
+                self._commit()
+        finally:
+            self._discard()
+
+    def existing(self) -> ExistingFile | None:
+        if not self._writer.keep:
+            return None
+        with _errors_of(self._shown):
+            try:
+                descriptor = self._open_target()
+            except OSError as error:
+                # Absent, a symbolic link, or unreadable: fetched, and replaced.
+                if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES):
+                    return None
+                raise
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            os.close(descriptor)
+            return None
+        return ExistingFile(descriptor, facts, self._shown)
+
+    def write(self, chunk: Chunk) -> None:
+        with _errors_of(self._shown):
+            if self._file is None:
+                self._create()
+            assert self._file is not None
+            written = os.write(self._file, chunk)
+            while written < len(chunk):
+                written += os.write(self._file, memoryview(chunk)[written:])
+
+    def restart(self) -> None:
+        if self._file is not None:
+            with _errors_of(self._shown):
+                os.ftruncate(self._file, 0)
+                os.lseek(self._file, 0, os.SEEK_SET)
+
+    def keep(self) -> None:
+        self._kept = True
+
+    def _is_directory(self) -> bool:
+        try:
+            return stat.S_ISDIR(os.lstat(self._shown).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def _open_target(self) -> int:
+        # O_NONBLOCK: a FIFO planted at the target must not hang the run.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        if self._writer.within is None:
+            return os.open(self._shown, flags)
+        directory = self._walk(make=False)
+        try:
+            return os.open(self._name, flags, dir_fd=directory)
+        finally:
+            os.close(directory)
+
+    def _create(self) -> None:
+        if self._writer.within is None:
+            os.makedirs(os.path.dirname(self._shown) or ".", exist_ok=True)
+            self._temporary = os.path.join(os.path.dirname(self._shown), _temporary_name())
+        else:
+            self._directory = self._walk(make=True)
+            self._temporary = _temporary_name()
+        # The kernel applies the umask, so that no window with another mode exists.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._file = os.open(self._temporary, flags, 0o666, dir_fd=self._directory)
+
+    def _walk(self, *, make: bool) -> int:
+        """Return a descriptor of the target's directory, reached without any symbolic link."""
+        assert self._writer.within is not None
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        if make:
+            os.makedirs(self._writer.within, exist_ok=True)
+        current = os.open(self._writer.within, flags)
+        for component in os.fspath(self._writer.target).split("/")[:-1]:
+            try:
+                if make:
+                    _make_directory(component, current)
+                below = os.open(component, flags | os.O_NOFOLLOW, dir_fd=current)
+            finally:
+                os.close(current)
+            current = below
+        return current
+
+    def _commit(self) -> None:
+        with _errors_of(self._shown):
+            if self._file is None:
+                self._create()  # an empty file
+            assert self._file is not None
+            if self.mtime is not None:
+                os.utime(self._file, (self.mtime, self.mtime))
+            if self._writer.fsync:
+                os.fsync(self._file)
+            descriptor, self._file = self._file, None
+            os.close(descriptor)  # NFS tells here that the disk is full
+            target = self._shown if self._directory is None else self._name
+            os.rename(
+                self._temporary, target, src_dir_fd=self._directory, dst_dir_fd=self._directory
+            )
+            self._temporary = ""
+            if self._writer.fsync:
+                self._sync_directory()
+
+    def _sync_directory(self) -> None:
+        if self._directory is not None:
+            os.fsync(self._directory)
+            return
+        directory = os.open(os.path.dirname(self._shown) or ".", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _discard(self) -> None:
+        """Close everything, and remove the temporary file if it is still one."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        if self._temporary:
+            # Gone already, or a disk that fails: the first error is the one to tell.
+            with suppress(OSError):
+                os.unlink(self._temporary, dir_fd=self._directory)
+            self._temporary = ""
+        if self._directory is not None:
+            os.close(self._directory)
+            self._directory = None
+
+
+class ExistingFile:
+    """A regular file at the target, open for reading."""
+
+    def __init__(self, descriptor: int, facts: os.stat_result, shown: str):
+        self._file = io.FileIO(descriptor)
+        self._shown = shown
+        self.size = facts.st_size
+        self.mtime = facts.st_mtime
+
+    def chunks(self) -> Iterator[bytes]:
+        with _errors_of(self._shown):
+            while chunk := self._file.read(_READ_SIZE):
+                yield chunk
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _errors_of:
+    """Translate every OSError into a WriteError that names the path."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str):
+        self._path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, OSError):
+            raise WriteError.from_oserror(error, self._path) from None
+        if isinstance(error, ValueError) and not isinstance(error, WriteError):
+            raise WriteError(str(error), path=self._path) from None  # a NUL, a lone surrogate
+
+
+def _temporary_name() -> str:
+    # Short and independent of the final name, which may already be as long as a name can be.
+    return f".{secrets.token_hex(8)}.part"
+
+
+def _make_directory(name: str, parent: int) -> None:
+    with suppress(FileExistsError):
+        os.mkdir(name, dir_fd=parent)
+
+
+def as_writer(target: str | os.PathLike[str] | Writer) -> Writer:
+    """Return a path as a FileWriter, and a writer as it is."""
+    return FileWriter(target) if isinstance(target, (str, os.PathLike)) else target

@@ -1,0 +1,39 @@
+"""One listed file, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from pulp_download.urls import URL
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestEntry:
+    """One file that a manifest lists.
+
+    ``path`` is relative and has passed :func:`~pulp_download.urls.safe_path`: it may be written
+    below a destination. ``url`` is the absolute URL if the manifest names one, as it stands there;
+    it may hold userinfo, so ``repr`` leaves it out. ``digests`` are pairs of hashlib's name for
+    the algorithm and lower-case hexadecimal. ``line`` counts from 1; an entry of several lines
+    has the number of its first.
+    """
+
+    path: str
+    url: str | None = field(default=None, repr=False)
+    size: int | None = None
+    digests: tuple[tuple[str, str], ...] = ()
+    line: int = 0
+
+    def source(self, base: URL) -> str:
+        """Return the absolute URL of the file; ``path`` is resolved against ``base``'s folder.
+
+        The folder is what stands before the last ``/`` of the base's path (RFC 3986 section
+        5.2.3); its query and credentials are not carried over. Every character of the path but
+        the unreserved ones is percent-encoded, so that ``50%.rpm``, ``a b#c?.rpm`` and ``a:b``
+        mean these files and nothing else (``+`` too: some servers read it as a space).
+        """
+        if self.url is not None:
+            return self.url
+        folder = base.path.rpartition("/")[0]
+        return f"{base.origin}{folder}/{quote(self.path)}"

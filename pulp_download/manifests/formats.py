@@ -1,0 +1,174 @@
+"""The formats, one row each, and which of them a manifest is written in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+from itertools import chain
+from typing import BinaryIO, NamedTuple
+
+from pulp_download.errors import InvalidInput, ManifestError
+from pulp_download.manifests import (
+    armor,
+    checksums,
+    compression,
+    debian_packages,
+    pulp_manifest,
+    url_list,
+)
+from pulp_download.manifests.entry import ManifestEntry
+from pulp_download.manifests.text import Lines, numbered_lines
+
+# Bytes of a line; a path has at most 4,096 of them on Linux, a URL 8,000 on most servers.
+_LINE_LIMIT = 64 * 1024
+
+# Bytes of content that recognition looks at: the first line that says something.
+HEAD_SIZE = 64 * 1024
+
+# Bytes read from a file at a time; not measured.
+_CHUNK = 64 * 1024
+
+
+class Format(NamedTuple):
+    """One row: how it is named, known by its file name, known by its first line, and parsed."""
+
+    name: str
+    parse: Callable[[Lines, str], Iterator[ManifestEntry]]
+    file_name: re.Pattern[str]
+    first_line: re.Pattern[str]
+    line_limit: int = _LINE_LIMIT
+
+
+# A first line is tried against the rows from the top.
+TABLE = (
+    Format(
+        "pulp-manifest",
+        pulp_manifest.parse,
+        re.compile(r"PULP_MANIFEST"),
+        re.compile(r".+,\s*[0-9A-Fa-f]{64}\s*,\s*[0-9]+\s*"),
+    ),
+    Format(
+        "checksums",
+        checksums.parse,
+        re.compile(
+            rf"{checksums.NAMED.pattern}|(?:.*[^a-z0-9])?checksums?(?:\.txt|\.asc)?", re.IGNORECASE
+        ),
+        re.compile(r"\\?(?:[0-9A-Fa-f]{32,128} [ *].+|[A-Za-z0-9/-]+ \(.+\) = [0-9A-Za-z+/=]+\s*)"),
+    ),
+    Format(
+        "debian-packages",
+        debian_packages.parse,
+        re.compile(r"(?:.*_)?Packages"),
+        re.compile(r"Package:.*", re.IGNORECASE),
+        line_limit=debian_packages.LINE_LIMIT,
+    ),
+    Format(
+        "urls",
+        url_list.parse,
+        re.compile(r"(?:.*[._-])?urls?(?:[._-]?list)?(?:\.txt)?", re.IGNORECASE),
+        re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://.*"),
+    ),
+)
+
+FORMATS = tuple(sorted(row.name for row in TABLE))
+
+_ROWS = {row.name: row for row in TABLE}
+
+_COMPRESSED_NAME = re.compile(r"\.(?:gz|xz|bz2)$")
+
+# What is fetched by mistake in place of a manifest, by its first character.
+_IMPOSTORS = {"<": "HTML or XML", "{": "JSON", "[": "JSON"}
+
+
+def recognise(name: str, head: bytes) -> str:
+    """Return the name of the format that ``name`` (of the file) and its first bytes tell.
+
+    ``head`` is the first 64 KiB, or all there is, compressed or not. The name decides where it is
+    a format's usual one, and the content must not speak for another; else the content decides.
+    Raises ManifestError for a contradiction, and where nothing tells.
+    """
+    line = _first_line(_plain(head))
+    by_name = _row_by_name(name)
+    by_line = next((row for row in TABLE if row.first_line.fullmatch(line)), None)
+    if by_line is None and (impostor := _IMPOSTORS.get(line.lstrip()[:1])):
+        raise ManifestError(f"looks like {impostor}, not like a list of files")
+    if by_name and by_line and by_name is not by_line:
+        raise ManifestError(
+            f"named like the format {by_name.name}, but its content is {by_line.name};"
+            " say which format it is"
+        )
+    row = by_name or by_line
+    if row is None:
+        what = "unknown format" if line else "empty, and its name tells no format"
+        raise ManifestError(f"{what}; say which of {', '.join(FORMATS)} it is")
+    return row.name
+
+
+def parse(file: BinaryIO, *, name: str, format: str | None = None) -> Iterator[ManifestEntry]:
+    """Read a manifest once, from where ``file`` stands, and return its entries as they come.
+
+    ``name`` is the manifest's file name; ``format``, one of FORMATS, overrides recognition. What
+    is wrong further down is raised after the entries before it, and lines that contradict each
+    other are not noticed: see :class:`~pulp_download.manifests.Manifest`. The file stays open.
+    """
+    return entries(iter(partial(file.read, _CHUNK), b""), name=name, format=format)
+
+
+def entries(
+    chunks: Iterable[bytes],
+    *,
+    name: str,
+    format: str | None = None,
+    limit: int = compression.MAX_BYTES,
+) -> Iterator[ManifestEntry]:
+    """Do what :func:`parse` does for the chunks of a manifest, of ``limit`` bytes decompressed."""
+    checked_name(format)
+    rest = iter(chunks)
+    first = next(rest, b"")
+    if not first and _COMPRESSED_NAME.search(name):
+        raise ManifestError("truncated: empty, which no compressed file is")
+    stream = compression.opened(chain([first], rest), limit=limit)
+    row = _ROWS[format or recognise(name, stream.peek(HEAD_SIZE))]
+    return row.parse(numbered_lines(stream, limit=row.line_limit), _base_name(name))
+
+
+def checked_name(format: str | None) -> None:
+    """Refuse a format's name that is not in the table (InvalidInput: the caller's mistake)."""
+    if format is not None and format not in _ROWS:
+        raise InvalidInput(f"unknown manifest format {format!r}; known: {', '.join(FORMATS)}")
+
+
+def _row_by_name(name: str) -> Format | None:
+    base = _base_name(name)
+    return next((row for row in TABLE if row.file_name.fullmatch(base)), None)
+
+
+def _base_name(name: str) -> str:
+    return _COMPRESSED_NAME.sub("", name.rpartition("/")[2])
+
+
+def _plain(head: bytes) -> bytes:
+    """Return the head decompressed; that it ends too early is no wonder, damage shows later."""
+    pieces = compression.decompressed([head])
+    plain = b""
+    with suppress(ManifestError):
+        for piece in pieces:
+            plain += piece
+            if len(plain) >= HEAD_SIZE:
+                break
+    return plain
+
+
+def _first_line(head: bytes) -> str:
+    """Return the first line that says something, inside a signature's header if there is one."""
+    lines = iter(head.decode("utf-8", "replace").removeprefix("\ufeff").split("\n"))
+    for line in lines:
+        if line.rstrip() == armor.BEGIN:
+            for header in lines:
+                if not header.strip():
+                    break
+        elif line.strip() and not line.startswith("#"):
+            return line
+    return ""

@@ -1,0 +1,218 @@
+"""A manifest on disk, read twice: once to judge it as a whole, then for its entries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
+from tempfile import TemporaryFile
+from typing import BinaryIO, Self
+
+from pulp_download.errors import ManifestError, WriteError
+from pulp_download.manifests import compression, formats
+from pulp_download.manifests.entry import ManifestEntry
+from pulp_download.manifests.fields import shown
+from pulp_download.manifests.names import Clash, Names, Totals
+
+# Bytes read from the temporary file at a time; not measured.
+_CHUNK = 64 * 1024
+
+
+class Manifest:
+    """A list of files that is refused as a whole, or good to its end.
+
+    ::
+
+        with Manifest.spool(chunks, name="SHA256SUMS") as manifest:
+            manifest.check()
+            for entry in manifest.entries():
+                ...
+
+    Memory is flat in the number of entries; the bytes, and while checking the names, are in
+    unnamed temporary files (in ``TMPDIR``) that vanish with :meth:`close` or the process. May be
+    used by different threads, and several :meth:`entries` may be under way at once, but it is
+    checked and closed by one.
+
+    What truncation is noticed: a compressed or PGP-signed manifest's always. A plain one cannot
+    tell where it should end; its last line, if it lost its newline, is taken only if it is whole
+    by the format's rules, and may then still lack the end of what stands last in it (each
+    format's documentation says what). Whoever fetches the manifest should compare its length.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        *,
+        name: str,
+        format: str | None = None,
+        local: bool = True,
+        max_bytes: int = compression.MAX_BYTES,
+    ):
+        """Own ``file``, a real one with a descriptor, and tell its format; see :meth:`spool`."""
+        self._file = file
+        self._name = name
+        self._local = local
+        self._max_bytes = max_bytes
+        self._names: Names | None = None
+        self._totals: Totals | None = None
+        formats.checked_name(format)
+        self.format = format or formats.recognise(name, self._head())
+
+    @classmethod
+    def spool(
+        cls,
+        chunks: Iterable[bytes],
+        *,
+        name: str,
+        format: str | None = None,
+        local: bool = True,
+        max_bytes: int = compression.MAX_BYTES,
+    ) -> Self:
+        """Write a manifest's bytes to a temporary file and recognise its format.
+
+        ``name`` is its file name, ``format`` (one of FORMATS) overrides recognition. ``local``
+        says that the list is the caller's own and may name ``file:`` URLs; one that was fetched
+        must not make local files part of a mirror. ``max_bytes`` bounds the bytes as they come
+        and again decompressed. Raises ManifestError, InvalidInput (no such format), WriteError
+        (no space) and whatever ``chunks`` raises; then nothing is left.
+        """
+        try:
+            file = TemporaryFile()  # noqa: SIM115 - it lives as long as the manifest
+        except OSError as error:
+            raise WriteError.from_oserror(error, "temporary file") from None
+        try:
+            _fill(file, chunks, max_bytes)
+            return cls(file, name=name, format=format, local=local, max_bytes=max_bytes)
+        except BaseException:
+            with suppress(OSError):  # what it could not write, it cannot flush either
+                file.close()
+            raise
+
+    def check(self) -> None:
+        """Read it to its end; refuse all of it (ManifestError) if one line is bad.
+
+        Also refused: two different entries with one path, paths that differ only by case or
+        Unicode normalisation, a path that is the folder of another. Done once; then free.
+        """
+        if self._totals is not None:
+            return
+        with ExitStack() as undo:
+            names = Names()
+            undo.callback(names.close)
+            names.add_all(self._allowed())
+            outcome = names.settled()
+            if isinstance(outcome, Clash):
+                raise self._clash(outcome)
+            if outcome.repeats:
+                self._names = names
+                undo.pop_all()
+            self._totals = outcome
+
+    def entries(self) -> Iterator[ManifestEntry]:
+        """Return its entries in order, from the start each time, read as they are asked for.
+
+        Checks the manifest first if that has not been done: no entry of a refused manifest is
+        ever seen. A line that only repeats an earlier one is left out.
+        """
+        self.check()
+        return self._distinct()
+
+    @property
+    def count(self) -> int:
+        """How many distinct entries there are; checks first."""
+        return self._checked_totals().entries
+
+    @property
+    def total_size(self) -> int | None:
+        """The sum of all sizes, or None if one entry tells none; checks first."""
+        return self._checked_totals().size
+
+    def close(self) -> None:
+        """Remove the temporary files; a second call does nothing."""
+        self._file.close()
+        if self._names is not None:
+            self._names.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _checked_totals(self) -> Totals:
+        self.check()
+        assert self._totals is not None
+        return self._totals
+
+    def _parsed(self) -> Iterator[ManifestEntry]:
+        return formats.entries(
+            self._chunks(), name=self._name, format=self.format, limit=self._max_bytes
+        )
+
+    def _allowed(self) -> Iterator[ManifestEntry]:
+        for entry in self._parsed():
+            if not self._local and entry.url and entry.url.lower().startswith("file:"):
+                raise ManifestError("a fetched list may not name local files", line=entry.line)
+            yield entry
+
+    def _distinct(self) -> Iterator[ManifestEntry]:
+        repeats = iter(()) if self._names is None else self._names.repeats()
+        repeat = next(repeats, None)
+        for entry in self._parsed():
+            if entry.line == repeat:
+                repeat = next(repeats, None)
+            else:
+                yield entry
+
+    def _clash(self, clash: Clash) -> ManifestError:
+        """Say what the two lines have against each other; reads them again, for it is rare."""
+        one, other = (entry for entry in self._parsed() if entry.line in clash)
+        if one.path == other.path:
+            reason = f"{shown(other.path)} is on line {one.line} with another URL, size or digest"
+        elif one.path.count("/") == other.path.count("/"):
+            reason = (
+                f"{shown(other.path)} and {shown(one.path)} (line {one.line}) differ only by case"
+                " or Unicode normalisation"
+            )
+        else:
+            file, folder = sorted((one, other), key=lambda entry: entry.path.count("/"))
+            reason = (
+                f"{shown(file.path)} (line {file.line}) is the folder of {shown(folder.path)}"
+                f" (line {folder.line})"
+            )
+        return ManifestError(reason, line=other.line)
+
+    def _head(self) -> bytes:
+        return os.pread(self._file.fileno(), formats.HEAD_SIZE, 0)
+
+    def _chunks(self) -> Iterator[bytes]:
+        """Yield the file from its start with a position of its own: readers do not disturb."""
+        at = 0
+        while True:
+            if self._file.closed:
+                raise ValueError("the manifest is closed")
+            data = os.pread(self._file.fileno(), _CHUNK, at)
+            if not data:
+                return
+            at += len(data)
+            yield data
+
+
+def _fill(file: BinaryIO, chunks: Iterable[bytes], max_bytes: int) -> None:
+    written = 0
+    for chunk in chunks:
+        written += len(chunk)
+        if written > max_bytes:
+            raise ManifestError(f"larger than {max_bytes} bytes")
+        _write(file, chunk)
+    try:
+        file.flush()
+    except OSError as error:
+        raise WriteError.from_oserror(error, "temporary file") from None
+
+
+def _write(file: BinaryIO, chunk: bytes) -> None:
+    try:
+        file.write(chunk)
+    except OSError as error:
+        raise WriteError.from_oserror(error, "temporary file") from None

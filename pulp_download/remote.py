@@ -1,0 +1,214 @@
+"""How to reach an upstream, and all that downloads from it share."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self, cast
+
+import requests
+from requests.auth import AuthBase
+
+from pulp_download import proxies, tls
+from pulp_download.adapters.answer import Answer, answer_of
+from pulp_download.adapters.http import HttpAdapter, WatchedTimeout
+from pulp_download.auth import BearerAuth, Netrc, NoAuth, basic_auth
+from pulp_download.errors import Cancelled
+from pulp_download.foreign import translated
+from pulp_download.redirects import REDIRECTS, Trail
+from pulp_download.session import Session
+from pulp_download.settings import Settings
+from pulp_download.urls import URL
+from pulp_download.watchdog import Watch
+
+# Fields that tell an origin nothing it may not know; all others stay with the origins that the
+# caller named.
+_HARMLESS = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "range",
+        "user-agent",
+    }
+)
+
+
+class Opened(NamedTuple):
+    """An answer whose head is there: the response, its body, and the URL it came from."""
+
+    response: requests.Response
+    answer: Answer
+    url: URL
+
+
+class Remote:
+    """One upstream: a session with its adapters and pools, credentials and tokens.
+
+    Takes one :class:`~pulp_download.settings.Settings`, or its fields as keywords. Thread-safe, a
+    context manager; ``close()`` ends every transfer that uses it, whose runs then fail with
+    Cancelled. Pickles as its settings, secrets included, and connects anew on the other side; what
+    was set on ``session`` is not pickled. After a fork the child gets fresh pools.
+    """
+
+    def __init__(self, settings: Settings | None = None, **fields: Any):
+        if settings is not None and fields:
+            raise TypeError("Remote takes one Settings, or its fields as keywords")
+        self._settings = settings if settings is not None else Settings(**fields)
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._netrc: Netrc | None = None
+        self._process = os.getpid()
+        self._watches: set[Watch] = set()
+        self._is_closed = False
+        if self._settings.ca_cert or self._settings.client_cert:
+            tls.ssl_context(self._settings.tls)  # a bad file is told now, not by every download
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    @property
+    def session(self) -> requests.Session:
+        """A real ``requests.Session``, made at first use.
+
+        Headers, cookies, params, auth, hooks, verify, cert, proxies, max_redirects and adapters
+        set on it take effect and win over the settings. ``trust_env`` stays False.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise RuntimeError("this remote is closed")
+            if self._session is None:
+                self._session = Session(self._settings)
+                self._netrc = Netrc(self._settings.netrc)
+            elif self._process != os.getpid():
+                self._after_fork(self._session)
+            self._process = os.getpid()
+            return self._session
+
+    def open(
+        self,
+        url: URL,
+        watch: Watch,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+    ) -> Opened:
+        """Ask for a URL, follow redirects, and return the answer once its head is there.
+
+        Statuses are not judged here but for redirects, and for a 401 to a token of ours, which is
+        renewed once. Raises DownloadErrors only, but for bugs; the caller closes the answer.
+        """
+        session = self.session
+        trail = Trail(url, session.max_redirects)
+        may_renew = True
+        while True:
+            with translated(watch, trail.current):
+                response = self._send(session, trail, watch, method, headers or {})
+            answer = answer_of(response, watch)
+            status = response.status_code
+            if status == 401 and may_renew and self._renewed(session, response, watch, trail):
+                may_renew = False
+                answer.drain()
+            elif status in REDIRECTS:
+                answer.drain()
+                trail.follow(status, response.headers.get("Location"))
+            else:
+                return Opened(response, answer, trail.current)
+
+    def register(self, watch: Watch) -> None:
+        """Have ``close()`` stop this transfer."""
+        with self._lock:
+            if self._is_closed:
+                raise Cancelled("the remote is closed")
+            self._watches.add(watch)
+
+    def unregister(self, watch: Watch) -> None:
+        """The transfer is over."""
+        with self._lock:
+            self._watches.discard(watch)
+
+    def close(self) -> None:
+        """End every transfer, close every connection. Any thread, any number of times."""
+        with self._lock:
+            self._is_closed = True
+            watches, session = tuple(self._watches), self._session
+        for watch in watches:
+            watch.stop(Cancelled("the remote was closed"))
+        if session is not None:
+            session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[type[Remote], tuple[Settings]]:
+        return Remote, (self._settings,)
+
+    def __repr__(self) -> str:
+        return f"Remote({self._settings!r})"
+
+    def _send(
+        self,
+        session: requests.Session,
+        trail: Trail,
+        watch: Watch,
+        method: str,
+        headers: Mapping[str, str],
+    ) -> requests.Response:
+        url = trail.current
+        known = url.origin == trail.start.origin or url.origin in self._settings.trusted
+        request = requests.Request(
+            method, str(url), headers=dict(headers), auth=self._auth(session, trail, known=known)
+        )
+        prepared = session.prepare_request(request)
+        if url is not trail.start or not session.params:
+            prepared.url = str(url)  # requests would rewrite escapes, which a signature may cover
+        if not known:
+            for name in [name for name in prepared.headers if name.lower() not in _HARMLESS]:
+                del prepared.headers[name]
+        return session.send(
+            prepared,
+            stream=True,
+            allow_redirects=False,
+            timeout=cast(Any, WatchedTimeout(watch)),
+            verify=session.verify,
+            cert=session.cert if known else None,
+            proxies=proxies.for_url(url, session.proxies),
+        )
+
+    def _auth(self, session: requests.Session, trail: Trail, *, known: bool) -> AuthBase | None:
+        """Return who to be at the trail's current origin; None leaves it to the session."""
+        if not known:
+            return NoAuth()
+        if trail.current.origin != trail.start.origin:
+            return None
+        if trail.start.credentials is not None:
+            return basic_auth(trail.start.credentials)
+        if session.auth is None and self._netrc is not None:
+            found = self._netrc.lookup(trail.current.origin.host)
+            return basic_auth(found) if found else None
+        return None
+
+    def _renewed(
+        self, session: requests.Session, response: requests.Response, watch: Watch, trail: Trail
+    ) -> bool:
+        """Tell whether a rejected token of ours has been replaced by another one."""
+        sent = response.request.headers.get("Authorization")
+        if not isinstance(session.auth, BearerAuth) or sent is None:
+            return False
+        with translated(watch, trail.current):
+            return session.auth.renew(str(sent))
+
+    def _after_fork(self, session: requests.Session) -> None:
+        """Leave the parent's connections to the parent."""
+        for adapter in session.adapters.values():
+            if isinstance(adapter, HttpAdapter):
+                adapter.renew()
+        self._watches.clear()

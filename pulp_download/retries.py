@@ -1,0 +1,182 @@
+"""The one owner of retrying: a policy, and one run's attempts as a sequence of steps.
+
+Nobody else in this library repeats a request, and the libraries below are told not to. Three
+repeats are not tries and are not counted here: a fresh connection where a reused one was dead, a
+repeat after 401 with a refreshed token, an auth object's answer to a challenge.
+"""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import random
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pulp_download.errors import DownloadError, FailedTry, ServerFailed, Throttled
+from pulp_download.urls import redacted
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long apart.
+
+    ``max_retries`` repeats of sources already tried, in all. The wait before the *n*-th doubles
+    from ``backoff`` up to ``backoff_limit`` seconds, of which a random half is left out so that
+    many downloads do not come back at once. A Retry-After is waited for instead when it is longer,
+    up to ``retry_after_limit``; beyond it the run ends as Throttled.
+    """
+
+    max_retries: int = 3
+    retry_after_limit: float = 300.0
+    backoff: float = 0.5
+    backoff_limit: float = 30.0
+
+    def wait(self, repeat: int, random_fraction: float) -> float:
+        """Return seconds to wait before the given repeat (from 1)."""
+        full = min(self.backoff_limit, self.backoff * 2.0 ** min(repeat - 1, 30))
+        return full * (0.5 + 0.5 * random_fraction)
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Next step: try this source now."""
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Next step: nothing before ``until`` (monotonic seconds)."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Next step: none; ``error`` is the last failure, with the whole history."""
+
+    error: DownloadError
+
+
+Step = Try | Wait | GiveUp
+
+
+class Attempts:
+    """One run's budget, history and next step. State of one run, used by one thread at a time.
+
+    ``clock`` is monotonic seconds, ``chance`` a random number in [0, 1).
+    """
+
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        sources: Sequence[str],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ):
+        self._policy = policy
+        self._untried = list(sources)
+        self._worth_repeating: list[str] = []
+        self._repeats = 0
+        self._ready_at = 0.0
+        self._last: DownloadError | None = None
+        self._clock = clock
+        self._chance = chance
+        self.history: tuple[FailedTry, ...] = ()
+
+    def next_step(self) -> Step:
+        """Say what to do now. Asking again without a ``failed`` in between says the same."""
+        if self._untried:
+            return Try(self._untried[0])
+        error = self._last
+        assert error is not None, "a run has at least one source"
+        if not self._worth_repeating or self._repeats > self._policy.max_retries:
+            return GiveUp(error)
+        if self._ready_at > self._clock():
+            return Wait(self._ready_at)
+        return Try(self._worth_repeating[0])
+
+    def failed(self, source: str, error: DownloadError) -> float | None:
+        """Record a failed try of ``source``.
+
+        Returns seconds until the next try, or None if there is none: nothing left to try, no
+        budget, or an error that no source can help (a local one, a cancellation).
+        """
+        place = error.url or redacted(source)
+        self.history += (FailedTry(place, error.status, type(error).__name__, error.message),)
+        error.attempts = self.history
+        self._last = error.without_frames()
+        self._forget(source)
+        if error.final:
+            self._untried.clear()
+            self._worth_repeating.clear()
+        elif error.retryable:
+            self._worth_repeating.append(source)
+        if self._untried:
+            return 0.0
+        self._repeats += 1
+        if not self._worth_repeating or self._repeats > self._policy.max_retries:
+            return None
+        return self._postpone(error)
+
+    def _forget(self, source: str) -> None:
+        for sources in (self._untried, self._worth_repeating):
+            if source in sources:
+                sources.remove(source)
+
+    def _postpone(self, error: DownloadError) -> float | None:
+        wait = self._policy.wait(self._repeats, self._chance())
+        asked = error.retry_after if isinstance(error, ServerFailed) else None
+        if asked is not None:
+            if asked > self._policy.retry_after_limit:
+                self._worth_repeating.clear()
+                self._last = _throttled(error, asked, self._policy.retry_after_limit)
+                return None
+            wait = max(wait, asked)
+        self._ready_at = self._clock() + wait
+        return wait
+
+
+def _throttled(error: DownloadError, asked: float, limit: float) -> Throttled:
+    throttled = Throttled(
+        error.status or 503, f"asks to wait {asked:g} s, more than {limit:g} s", url=error.url
+    )
+    throttled.retry_after = asked
+    throttled.attempts = error.attempts
+    return throttled
+
+
+# Ten digits of seconds are three centuries; more is nonsense and must not reach int().
+_SECONDS = re.compile(r"[0-9]{1,10}")
+
+
+def parse_retry_after(value: str | None, now: float) -> float | None:
+    """Return the seconds that a Retry-After asks for, or None if it says nothing usable.
+
+    RFC 9110 section 10.2.3: whole seconds or an HTTP date. A past date is 0. ``now`` is epoch
+    seconds. Signs, fractions and words are not usable, and one's own backoff holds.
+    """
+    if value is None:
+        return None
+    value = value.strip()
+    if _SECONDS.fullmatch(value):
+        return float(value)
+    when = parse_http_date(value)
+    return None if when is None else max(0.0, when - now)
+
+
+def parse_http_date(value: str) -> float | None:
+    """Return an HTTP date (RFC 9110 section 5.6.7) as epoch seconds, or None if it is none."""
+    if len(value) > 100:
+        return None
+    try:
+        parsed = email.utils.parsedate_to_datetime(value)
+        if parsed.tzinfo is None:
+            parsed = parsed.replace(tzinfo=datetime.UTC)
+        return parsed.timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

@@ -1,0 +1,291 @@
+"""One run of one download: the state that a description does not have.
+
+A run is a sequence of steps. ``advance()`` works until the file is there, or until there is nothing
+to do before some moment; then it says so and lets go of its thread, which a batch gives to another
+run and ``Download.run()`` puts to sleep.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from urllib3 import HTTPHeaderDict
+
+from pulp_download.adapters.framing import BUFFER_SIZE
+from pulp_download.content import Content
+from pulp_download.errors import (
+    Cancelled,
+    DownloadError,
+    ValidationError,
+)
+from pulp_download.events import Event, Finished, Observer, Progressed, Started, TryFailed
+from pulp_download.live import live
+from pulp_download.remote import Remote
+from pulp_download.result import Result
+from pulp_download.retries import (
+    Attempts,
+    GiveUp,
+    RetryPolicy,
+    Wait,
+)
+from pulp_download.statuses import error_of, modified
+from pulp_download.validations import Checks, expected_size, judges_content
+from pulp_download.watchdog import Watch, watchdog
+from pulp_download.writers import Existing, Sink
+
+if TYPE_CHECKING:
+    from pulp_download.download import Download
+
+log = logging.getLogger(__name__)
+
+# Seconds between two Progressed events of one download: faster than anybody reads.
+_PROGRESS_INTERVAL = 0.1
+
+# Answers to conditional and range requests that are handed on as they are.
+_ANSWERS_TO_CONDITIONS = frozenset({206, 304, 412, 416})
+
+Outcome = TypeVar("Outcome")
+
+
+class Run:
+    """One run, used by one thread at a time, but for ``cancel``.
+
+    ``headers`` are the conditions of a caller of ``iter_content``.
+    """
+
+    def __init__(
+        self,
+        download: Download,
+        remote: Remote,
+        observer: Observer | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ):
+        self.download = download
+        self._remote = remote
+        self._settings = settings = remote.settings
+        self._watch = Watch(settings.time_limits)
+        self._observer = observer
+        self._headers = {**dict(download.headers), **(headers or {})}
+        self._is_conditional = bool(headers)
+        self._has_begun = False
+        policy = RetryPolicy(settings.max_retries, settings.retry_after_limit)
+        self._attempts = Attempts(policy, [str(download.url)])
+        self._sink: Sink | None = None
+        self._existing: Existing | None = None
+        self._told_at = 0.0
+
+    def cancel(self) -> bool:
+        """Stop this run from any thread; tell whether it was not stopped before."""
+        return self._watch.cancel()
+
+    def wake_by(self, wake: Callable[[], None]) -> None:
+        """Have a stop during a wait call ``wake``, from any thread, perhaps more than once."""
+        self._watch.on_stop = wake
+        if self._watch.verdict is not None:
+            wake()
+
+    def advance(self) -> Result | Wait:
+        """Work until the file is there, or until nothing can be done before a moment.
+
+        Raises the last failure when there is nothing left to try; then, and with a Result, the run
+        is over and holds nothing.
+        """
+        try:
+            outcome = self._next(self._fetch)
+            if isinstance(outcome, Result):
+                self._end(outcome, None)
+            return outcome
+        except BaseException as error:
+            self._discard(error)
+            self._end(None, error)
+            raise
+
+    def connect(self, method: str, chunk_size: int) -> Content | Wait:
+        """Work until an answer is open. Its bytes are the caller's and are not tried again."""
+        try:
+            outcome = self._next(lambda: self._ask(method, chunk_size))
+            if isinstance(outcome, Content):
+                self._hand_over(outcome)
+            return outcome
+        except BaseException as error:
+            self._end(None, error)
+            raise
+
+    def _next(self, action: Callable[[], Outcome]) -> Outcome | Wait:
+        """Take steps until one has an outcome or is a wait."""
+        self._begin()
+        while True:
+            step = self._attempts.next_step()
+            if isinstance(step, GiveUp):
+                raise step.error
+            try:
+                self._watch.begin_try()
+                return step if isinstance(step, Wait) else action()
+            except DownloadError as error:
+                self._failed(error)
+
+    def _fetch(self) -> Result:
+        """One try: open, write, verify, commit."""
+        if self._sink is None:
+            self._sink = self.download.open_writer()
+            if kept := self._kept_by_digest():
+                return kept
+        else:
+            self._sink.restart()
+        with self._ask("GET", BUFFER_SIZE) as content:
+            if content.status == 304:
+                return self._kept(self._result(content))
+            for piece in content.pieces():
+                self._sink.write(piece)
+        self._sink.mtime = modified(content.headers)
+        self._watch.check()
+        sink, self._sink = self._sink, None
+        sink.__exit__(None, None, None)
+        return self._result(content)
+
+    def _ask(self, method: str, chunk_size: int) -> Content:
+        """Open the source and judge its status."""
+        url = self.download.url
+        headers = self._headers
+        if self._existing is not None:
+            since = email.utils.formatdate(self._existing.mtime, usegmt=True)
+            headers = {"If-Modified-Since": since, **headers}
+        opened = self._remote.open(url, self._watch, method=method, headers=headers)
+        status = opened.response.status_code
+        as_it_is = method == "HEAD" or status != 200
+        if as_it_is and not (status == 200 or self._asked_for(status)):
+            opened.answer.drain()
+            phrase = opened.response.reason or ""
+            raise error_of(status, phrase, opened.response.headers, url=url.redacted)
+        content = Content(
+            opened,
+            url,
+            self._watch,
+            validations=() if as_it_is else self.download.validations,
+            settings=self._settings,
+            chunk_size=chunk_size,
+        )
+        if self._observer is not None:
+            content.on_progress = self._progressed
+        return content
+
+    def _asked_for(self, status: int) -> bool:
+        """Tell whether this answer to a condition is one that was reckoned with."""
+        if self._is_conditional:
+            return status in _ANSWERS_TO_CONDITIONS
+        return status == 304 and self._existing is not None
+
+    def _kept_by_digest(self) -> Result | None:
+        """Judge what is there already; remember it if only upstream can tell about it."""
+        assert self._sink is not None
+        existing = self._sink.existing()
+        if existing is None:
+            return None
+        validations = self.download.validations
+        try:
+            if expected_size(validations) not in (None, existing.size):
+                return None
+            if not judges_content(validations):
+                self._existing = existing
+                return None
+            checks = Checks(validations)
+            for chunk in existing.chunks():
+                self._watch.check()
+                checks.update(chunk)
+            return self._kept(self._result(None, existing.size, checks.finish()))
+        except ValidationError:
+            return None
+        finally:
+            existing.close()
+
+    def _kept(self, result: Result) -> Result:
+        assert self._sink is not None
+        sink, self._sink = self._sink, None
+        sink.keep()
+        sink.__exit__(None, None, None)
+        return result
+
+    def _result(
+        self,
+        content: Content | None,
+        size: int | None = None,
+        digests: dict[str, str] | None = None,
+    ) -> Result:
+        shown = self.download.url.redacted
+        present = content is None or (content.status == 304 and self._existing is not None)
+        if content is not None and present and self._existing is not None:
+            size = self._existing.size
+        return Result(
+            download=self.download,
+            url=shown,
+            final_url=(content.final_url if content else shown).partition("?")[0],
+            path=self.download.path,
+            size=size if size is not None else (content.received if content else 0),
+            digests=digests if digests is not None else (content.digests if content else {}),
+            headers=content.headers if content else HTTPHeaderDict(),
+            length_verified=content.length_verified if content else True,
+            elapsed=time.monotonic() - self._watch.started,
+            attempts=self._attempts.history,
+            present=present,
+        )
+
+    def _hand_over(self, content: Content) -> None:
+        """Let the caller's reading be the end of this run."""
+
+        def ended(error: DownloadError | None) -> None:
+            if error is None and not content.is_verified:
+                error = Cancelled("closed before its end")
+            if error is not None:
+                self._attempts.failed(str(self.download.url), error)
+                self._end(None, error)
+            else:
+                self._end(self._result(content), None)
+
+        content.when_over(ended)
+
+    def _begin(self) -> None:
+        if self._has_begun:
+            return
+        self._has_begun = True
+        self._watch.start()
+        self._remote.register(self._watch)
+        watchdog.add(self._watch)
+        live.add(self)
+        self._tell(Started, self.download)
+
+    def _end(self, result: Result | None, error: BaseException | None) -> None:
+        live.discard(self)
+        watchdog.discard(self._watch)
+        self._remote.unregister(self._watch)
+        failure = error if isinstance(error, DownloadError) else None
+        self._tell(Finished, self.download, result, failure)
+
+    def _failed(self, error: DownloadError) -> None:
+        wait = self._attempts.failed(str(self.download.url), error)
+        log.debug("%s", error.message)
+        self._tell(TryFailed, self.download, self._attempts.history[-1], wait)
+
+    def _discard(self, error: BaseException) -> None:
+        if self._sink is not None:
+            sink, self._sink = self._sink, None
+            sink.__exit__(type(error), error, None)
+
+    def _progressed(self, received: int, total: int | None) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= _PROGRESS_INTERVAL:
+            self._told_at = now
+            self._tell(Progressed, self.download, received, total)
+
+    def _tell(self, kind: Callable[..., Event], *facts: object) -> None:
+        if self._observer is None:
+            return
+        try:
+            self._observer(kind(*facts))
+        except Exception:
+            log.exception("an observer raised and is dropped for this run")
+            self._observer = None

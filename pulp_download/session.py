@@ -1,0 +1,78 @@
+"""A ``requests.Session`` assembled from settings; what is set on it afterwards wins."""
+
+from __future__ import annotations
+
+import http.cookiejar
+from collections.abc import Generator
+from typing import Any
+
+import requests
+from requests.cookies import RequestsCookieJar
+
+from pulp_download import auth, proxies
+from pulp_download.adapters.file import FileAdapter
+from pulp_download.adapters.http import HttpAdapter
+from pulp_download.settings import Headers, Settings
+from pulp_download.version import VERSION
+
+
+class Session(requests.Session):
+    """A session whose ``trust_env`` is False, and which reads no redirect's body unasked.
+
+    ``trust_env`` would make requests look at the environment for every request and let what it
+    finds beat the program: a CA bundle, a proxy, netrc credentials in the place of a token. What
+    of the environment is wanted is read once, by :class:`~pulp_download.settings.Settings`.
+    """
+
+    def __init__(self, settings: Settings):
+        super().__init__()
+        self.trust_env = False
+        self.headers["User-Agent"] = f"pulp-download/{VERSION}"
+        self.headers["Accept-Encoding"] = "identity"  # digests describe the published bytes
+        del self.headers["Connection"]
+        self.headers.update(_merged(settings.headers))
+        self.auth = auth.session_auth(settings)
+        self.proxies = proxies.configured(settings)
+        self.max_redirects = settings.max_redirects
+        self.verify = _verify(settings)
+        if settings.client_cert is not None:
+            certificate, key = settings.client_cert, settings.client_key
+            self.cert = certificate if key is None else (certificate, key)
+        # What a server plants is not kept: replayed cookies grow, and cross ports and origins.
+        self.cookies = RequestsCookieJar(policy=_NothingPlanted())
+        adapter = HttpAdapter(settings.tls)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+        self.mount("file://", FileAdapter())
+
+    def resolve_redirects(self, *args: Any, **kwargs: Any) -> Generator[requests.Response]:
+        """Follow for those who use the session themselves; skip requests' look-ahead.
+
+        ``Session.send`` prepares ``response.next`` even when no redirect is to be followed, and
+        reads the whole body of the redirect for it.
+        """
+        if not kwargs.get("yield_requests"):
+            yield from super().resolve_redirects(*args, **kwargs)
+
+
+class _NothingPlanted(http.cookiejar.DefaultCookiePolicy):
+    """Sends the cookies that the program set, keeps none that a server sets."""
+
+    def set_ok(self, cookie: http.cookiejar.Cookie, request: Any) -> bool:
+        return False
+
+
+def _merged(headers: Headers) -> dict[str, str]:
+    """Join repeated fields by commas (RFC 9110 section 5.3); a session keeps one value each."""
+    merged: dict[str, tuple[str, list[str]]] = {}
+    for name, value in headers:
+        merged.setdefault(name.lower(), (name, []))[1].append(value)
+    return {name: ", ".join(values) for name, values in merged.values()}
+
+
+def _verify(settings: Settings) -> bool | str:
+    if not settings.tls_validation:
+        return False
+    # A path can be told to adapters that are not ours as well; PEM text only to ours.
+    path = settings.ca_cert
+    return path if path is not None and "-----BEGIN" not in path else True

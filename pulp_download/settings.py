@@ -1,0 +1,222 @@
+"""How a remote is reached: one frozen, hashable value.
+
+Names and meanings follow pulpcore's ``Remote`` where it has the field. Times are seconds, sizes are
+bytes. Secrets are left out of ``repr``; they are part of the value, of its hash and of its pickle,
+because another machine needs them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from pulp_download.errors import InvalidSettings, InvalidURL
+from pulp_download.urls import URL, Credentials, Origin
+
+Headers = tuple[tuple[str, str], ...]
+TokenSource = Callable[[], tuple[str, float | None]]
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"(?![ \t])[\t\x20-\x7e\x80-\xff]*(?<![ \t])")
+
+# Framing, ranges and coding are the library's own: a wrong one turns a good file into a bad one.
+_OWNED_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "range",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+class TimeLimits(NamedTuple):
+    """How long one download may take, in all and in each of its phases (seconds)."""
+
+    connect: float = 30.0
+    sock_connect: float | None = None
+    read: float = 30.0
+    total: float | None = None
+    min_speed: float = 1000.0
+    stall_period: float = 30.0
+
+
+class TLSSettings(NamedTuple):
+    """Whom to trust and who to be: paths, or PEM text. Equal ones share one SSL context."""
+
+    ca_cert: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    validation: bool = True
+
+    def __repr__(self) -> str:
+        return f"TLSSettings(validation={self.validation})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All there is to say about a remote.
+
+    ``username``, ``password``: Basic credentials. ``token``: a bearer token, or a callable that
+    returns ``(token, expires_at)``, in epoch seconds or None for no expiry. ``netrc``: True for
+    ``$NETRC`` or ``~/.netrc``, or a path; asked only where nothing else says who to be.
+    ``ca_cert``, ``client_cert``, ``client_key``: PEM text if it holds ``-----BEGIN``, else a path.
+    ``proxy_url``: for every request; else, with ``environment_proxies``, what ``http_proxy``,
+    ``https_proxy`` and ``no_proxy`` said when the remote was made (never for loopback).
+    ``max_retries``: repeats of URLs already tried. ``connect_timeout`` covers name look-up, all
+    addresses, proxy and TLS; ``sock_connect_timeout`` one address; ``sock_read_timeout`` the wait
+    for an answer's head, and for the next bytes of its body; ``total_timeout`` a download with its
+    retries. Less than ``min_speed`` bytes a second over ``stall_period`` is a stall; 0 switches
+    that off. ``retry_after_limit``: the longest Retry-After that is obeyed. ``require_length``
+    refuses files whose length nothing tells. ``max_size`` bounds what has no expected size.
+    ``trusted_origins``: origins that get this remote's secrets although nobody gave their URL.
+    """
+
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    token: str | TokenSource | None = field(default=None, repr=False)
+    netrc: bool | str = False
+    headers: Headers = field(default=(), repr=False)
+    ca_cert: str | None = field(default=None, repr=False)
+    client_cert: str | None = field(default=None, repr=False)
+    client_key: str | None = field(default=None, repr=False)
+    tls_validation: bool = True
+    proxy_url: str | None = field(default=None, repr=False)
+    proxy_username: str | None = field(default=None, repr=False)
+    proxy_password: str | None = field(default=None, repr=False)
+    environment_proxies: bool = True
+    max_retries: int = 3
+    retry_after_limit: float = 300.0
+    connect_timeout: float = 30.0
+    sock_connect_timeout: float | None = None
+    sock_read_timeout: float = 30.0
+    total_timeout: float | None = None
+    min_speed: float = 1000.0
+    stall_period: float = 30.0
+    max_redirects: int = 10
+    require_length: bool = False
+    max_size: int | None = None
+    trusted_origins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "headers", header_pairs(self.headers))
+        origins = self.trusted_origins
+        origins = (origins,) if isinstance(origins, str) else tuple(origins)
+        object.__setattr__(self, "trusted_origins", origins)
+        _check_numbers(self)
+        _check_secrets(self)
+        _ = self.trusted  # malformed origins are found here
+
+    @property
+    def time_limits(self) -> TimeLimits:
+        return TimeLimits(
+            self.connect_timeout,
+            self.sock_connect_timeout,
+            self.sock_read_timeout,
+            self.total_timeout,
+            self.min_speed,
+            self.stall_period,
+        )
+
+    @property
+    def tls(self) -> TLSSettings:
+        return TLSSettings(self.ca_cert, self.client_cert, self.client_key, self.tls_validation)
+
+    @property
+    def credentials(self) -> Credentials | None:
+        if self.username is None:
+            return None
+        return Credentials(self.username, self.password or "")
+
+    @property
+    def trusted(self) -> frozenset[Origin]:
+        return frozenset(URL.parse(text).origin for text in self.trusted_origins)
+
+
+def header_pairs(headers: Any) -> Headers:
+    """Return headers as pairs, from a mapping, pairs, or pulpcore's list of mappings.
+
+    Raises InvalidSettings for names and values that RFC 9110 section 5 does not allow, and for the
+    framing, range and coding headers, which belong to the library.
+    """
+    pairs = []
+    for name, value in _pairs(headers):
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise InvalidSettings(f"malformed header name {str(name)[:60]!r}")
+        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
+            raise InvalidSettings(f"malformed value of header {name!r}")
+        if name.lower() in _OWNED_HEADERS:
+            raise InvalidSettings(f"header {name!r} is set by the library")
+        pairs.append((name, value))
+    return tuple(pairs)
+
+
+def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
+    if headers is None:
+        return
+    if isinstance(headers, Mapping):
+        yield from headers.items()
+        return
+    for item in headers:
+        if isinstance(item, Mapping):
+            yield from item.items()
+        elif isinstance(item, (tuple, list)) and len(item) == 2:
+            yield item[0], item[1]
+        else:
+            raise InvalidSettings("headers are a mapping, pairs, or a list of mappings")
+
+
+# Field, whether None is allowed, smallest value allowed (exclusive where it is a time).
+_NUMBERS: tuple[tuple[str, bool, float], ...] = (
+    ("max_retries", False, 0),
+    ("max_redirects", False, 0),
+    ("max_size", True, 0),
+    ("retry_after_limit", False, 0),
+    ("min_speed", False, 0),
+    ("stall_period", False, 0.001),
+    ("connect_timeout", False, 0.001),
+    ("sock_connect_timeout", True, 0.001),
+    ("sock_read_timeout", False, 0.001),
+    ("total_timeout", True, 0.001),
+)
+_WHOLE_NUMBERS = frozenset({"max_retries", "max_redirects", "max_size"})
+
+
+def _check_numbers(settings: Settings) -> None:
+    for name, optional, smallest in _NUMBERS:
+        value = getattr(settings, name)
+        if value is None and optional:
+            continue
+        kinds = (int,) if name in _WHOLE_NUMBERS else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
+            raise InvalidSettings(f"{name} must be a finite number, not {value!r}")
+        if value < smallest:
+            raise InvalidSettings(f"{name} must be at least {smallest:g}, not {value!r}")
+
+
+def _check_secrets(settings: Settings) -> None:
+    if settings.password is not None and settings.username is None:
+        raise InvalidSettings("password without username")
+    if settings.token is not None and settings.username is not None:
+        raise InvalidSettings("token and username contradict each other")
+    if settings.client_key is not None and settings.client_cert is None:
+        raise InvalidSettings("client_key without client_cert")
+    if settings.proxy_username is not None and settings.proxy_url is None:
+        raise InvalidSettings("proxy_username without proxy_url")
+    if settings.proxy_url is not None:
+        try:
+            URL.parse(settings.proxy_url)
+        except InvalidURL:
+            raise InvalidSettings("proxy_url is not an absolute URL") from None

@@ -1,0 +1,110 @@
+"""One SSL context per TLS setting.
+
+Loading the CA bundle costs about 20 ms of CPU, so it is done once for equal settings, and again
+when a named file has changed.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.util.ssl_ import create_urllib3_context
+
+from pulp_download.errors import InvalidSettings
+from pulp_download.settings import TLSSettings
+
+_PEM = "-----BEGIN"
+
+_contexts: dict[tuple[object, ...], ssl.SSLContext] = {}
+_lock = threading.Lock()
+
+
+def ssl_context(settings: TLSSettings) -> ssl.SSLContext:
+    """Return the context for a setting; equal settings get the same one.
+
+    Raises InvalidSettings that names the field for files that are missing or no certificates, and
+    for a key with a passphrase: nobody is there to type it.
+    """
+    key = (settings, *(_stamp(value) for value in settings[:3]))
+    with _lock:
+        if key not in _contexts:
+            _contexts[key] = _build(settings)
+        return _contexts[key]
+
+
+def _build(settings: TLSSettings) -> ssl.SSLContext:
+    context = create_urllib3_context(
+        cert_reqs=ssl.CERT_REQUIRED if settings.validation else ssl.CERT_NONE
+    )
+    # A body without a length must not look complete when somebody cut the TCP connection.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    if settings.validation:
+        with _naming("ca_cert", settings.ca_cert):
+            _trust(context, settings.ca_cert or DEFAULT_CA_BUNDLE_PATH)
+    if settings.client_cert is not None:
+        with (
+            _naming("client_cert", settings.client_cert),
+            _as_file(settings.client_cert) as certificate,
+            _as_file(settings.client_key) as key,
+        ):
+            context.load_cert_chain(certificate or "", key, password=_no_passphrase)
+    return context
+
+
+def _trust(context: ssl.SSLContext, authorities: str) -> None:
+    if _PEM in authorities:
+        context.load_verify_locations(cadata=authorities)
+    elif os.path.isdir(authorities):
+        context.load_verify_locations(capath=authorities)
+    else:
+        context.load_verify_locations(cafile=authorities)
+
+
+@contextmanager
+def _as_file(value: str | None) -> Iterator[str | None]:
+    """Yield a path for OpenSSL, which loads a client's key from files only."""
+    if value is None or _PEM not in value:
+        yield value
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="pulp-download-", suffix=".pem") as file:
+        file.write(value)  # mode 0600 from its creation
+        file.flush()
+        yield file.name
+
+
+@contextmanager
+def _naming(name: str, value: str | None) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        place = "the PEM text" if value and _PEM in value else f"{value!r}"
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        raise InvalidSettings(f"{name}: cannot use {place}: {reason}") from None
+
+
+def _no_passphrase() -> str:
+    raise ValueError("the key is encrypted; a passphrase cannot be asked for")
+
+
+def _stamp(value: str | None) -> tuple[int, int] | None:
+    if value is None or _PEM in value:
+        return None
+    try:
+        facts = os.stat(value)
+    except (OSError, ValueError):
+        return None
+    return facts.st_mtime_ns, facts.st_size
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,255 @@
+"""URLs, read once and by one parser: what is checked is what is connected to.
+
+Also the names that may be made into paths. Nothing here touches the network or the disk.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import NamedTuple
+from urllib.parse import quote, unquote_to_bytes, urljoin
+
+import idna
+
+from pulp_download.errors import InvalidInput, InvalidURL, printable
+
+DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21, "ftps": 990}
+
+# Longer than what servers accept (8 KiB is common), short enough for every regular expression.
+_MAX_LENGTH = 65_536
+
+# RFC 3986: "%" only where two hexadecimal digits follow; the rest of pchar, "/" and "?".
+_SAFE_IN_TARGET = "%/?:@!$&'()*+,;=-._~[]|"
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/?#]*))?([^#]*)(?:#.*)?", re.DOTALL)
+_AUTHORITY = re.compile(
+    r"(?:(?P<userinfo>[^@]*)@)?(?P<host>\[[^\]]*\]|[^:@\[\]]*)(?::(?P<port>[0-9]*))?"
+)
+_HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.(?!-)[a-z0-9_-]{1,63})*\.?")
+
+
+class Origin(NamedTuple):
+    """Scheme, host and port: whom credentials belong to (RFC 6454)."""
+
+    scheme: str
+    host: str
+    port: int | None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port in (None, DEFAULT_PORTS.get(self.scheme)) else f":{self.port}"
+        return f"{self.scheme}://{host}{port}"
+
+
+class Credentials(NamedTuple):
+    """A user name and a password; shows neither."""
+
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Credentials(***)"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+
+@dataclass(frozen=True, slots=True)
+class URL:
+    """One absolute URL in the form it is asked for: no userinfo, no fragment, percent-encoded.
+
+    ``str(url)`` is sent; ``url.redacted`` is shown. Percent-escapes stay byte for byte, for a
+    signature may cover them. ``credentials`` are what stood before the ``@``.
+    """
+
+    origin: Origin
+    target: str
+    credentials: Credentials | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, text: str) -> URL:
+        """Read an absolute URL, or raise InvalidURL that says what is wrong with it."""
+        return _parse(text)
+
+    def join(self, reference: str) -> URL:
+        """Resolve a reference (RFC 3986 section 5), such as a Location header's value."""
+        if _CONTROL.search(reference) or "\\" in reference.split("?", 1)[0]:
+            raise InvalidURL(f"malformed reference {printable(reference)!r}", url=self.redacted)
+        try:
+            joined = urljoin(str(self), reference)
+        except ValueError:
+            raise InvalidURL(f"malformed reference {reference!r}", url=self.redacted) from None
+        return _parse(joined)
+
+    @property
+    def scheme(self) -> str:
+        return self.origin.scheme
+
+    @property
+    def path(self) -> str:
+        """The path, still percent-encoded, without the query."""
+        return self.target.partition("?")[0]
+
+    @property
+    def redacted(self) -> str:
+        """The URL as it may be shown: query values, which often are tokens, are left out."""
+        path, mark, query = self.target.partition("?")
+        if not mark:
+            return str(self)
+        names = (pair.partition("=") for pair in query.split("&"))
+        shown = "&".join(f"{name}=***" if equals else "***" for name, equals, _ in names)
+        return f"{self.origin}{path}?{shown}"
+
+    def __str__(self) -> str:
+        return f"{self.origin}{self.target}"
+
+    def __repr__(self) -> str:
+        return f"URL({self.redacted!r})"
+
+
+def redacted(text: str) -> str:
+    """Return any text that may be a URL without userinfo and query values, malformed or not."""
+    try:
+        return _parse(text).redacted
+    except InvalidURL:
+        shown = re.sub(r"(//)[^/?#]*@", r"\1***@", printable(text)[:200])
+        return re.sub(r"\?.*", "?***", shown)
+
+
+def _parse(text: str) -> URL:
+    def invalid(reason: str) -> InvalidURL:
+        shown = re.sub(r"(//)[^/?#]*@", r"\1***@", printable(text[:200]))
+        return InvalidURL(f"{reason}: {re.sub(r'[?].*', '?***', shown)!r}")
+
+    if len(text) > _MAX_LENGTH:
+        raise invalid("URL is too long")
+    if found := _CONTROL.search(text):
+        raise invalid(f"control character {found.group()!r} in URL")
+    if _LONE_SURROGATE.search(text):
+        raise invalid("text of the URL is not valid Unicode")
+    parts = _PARTS.fullmatch(text)
+    if parts is None:
+        raise invalid("not an absolute URL (scheme://host/path)")
+    scheme, authority, target = parts[1].lower(), parts[2], parts[3]
+    if authority is None:
+        raise invalid("no // after the scheme")
+    origin, userinfo = _authority(scheme, authority, invalid)
+    return URL(origin, _encoded(target), _credentials(userinfo))
+
+
+def _authority(scheme: str, text: str, invalid: object) -> tuple[Origin, str | None]:
+    assert callable(invalid)
+    if "\\" in text or " " in text:
+        raise invalid("host is ambiguous")
+    match = _AUTHORITY.fullmatch(text)
+    if match is None:
+        raise invalid("malformed host or port")
+    host = match["host"].lower()
+    if scheme == "file":
+        if host not in ("", "localhost") or match["userinfo"] or match["port"]:
+            raise invalid("a file URL names no host")
+        return Origin("file", "", None), None
+    try:
+        host = _host(host)
+    except ValueError:
+        raise invalid("malformed host") from None
+    port = int(match["port"][:6]) if match["port"] else DEFAULT_PORTS.get(scheme)
+    if port is not None and not 0 < port < 65_536:
+        raise invalid("port is not between 1 and 65535")
+    return Origin(scheme, host, port), match["userinfo"]
+
+
+def _host(host: str) -> str:
+    """Return the one spelling of a host, or raise ValueError (which idna's errors are)."""
+    if host.startswith("["):
+        return ipaddress.IPv6Address(host[1:-1]).compressed
+    if not host.isascii():
+        host = idna.encode(host, uts46=True).decode("ascii").lower()
+    if len(host) > 253 or not _HOST_NAME.fullmatch(host):
+        raise ValueError(host)
+    # WHATWG: a host that ends in a number is an IPv4 address, and other spellings than four
+    # decimal numbers mean different hosts to different parsers.
+    if re.fullmatch(r"[0-9]+|0[xX][0-9a-fA-F]*", host.rstrip(".").rpartition(".")[2]):
+        return str(ipaddress.IPv4Address(host))
+    return host
+
+
+def _credentials(userinfo: str | None) -> Credentials | None:
+    if not userinfo:
+        return None
+    username, _, password = userinfo.partition(":")
+    return Credentials(
+        *(unquote_to_bytes(part).decode("utf-8", "replace") for part in (username, password))
+    )
+
+
+def _encoded(target: str) -> str:
+    if not target.startswith("/"):
+        target = f"/{target}"
+    target = _STRAY_PERCENT.sub("%25", target)
+    return quote(target, safe=_SAFE_IN_TARGET)
+
+
+def file_name(url: str) -> str:
+    """Return the name for a file fetched from ``url``: the last segment of its path, decoded.
+
+    Raises InvalidURL where that is no name: an empty segment, ``..``, a separator or a control
+    character behind a percent sign.
+    """
+    parsed = _parse(url)
+    segment = parsed.path.rpartition("/")[2]
+    try:
+        return safe_path(unquote_to_bytes(segment).decode("utf-8"), single=True)
+    except (InvalidInput, UnicodeDecodeError):
+        raise InvalidURL(
+            "its last segment is no file name; name the file", url=parsed.redacted
+        ) from None
+
+
+def safe_path(text: str, *, single: bool = False) -> str:
+    """Return a relative path that stays below where it is put, or raise InvalidInput saying why.
+
+    The names of a manifest pass here. Refused: absolute paths, ``.``, ``..`` and empty components,
+    backslashes and drive letters (another system reads them as separators), control characters,
+    lone surrogates, ``~`` and names that are too long. A leading ``./`` is dropped. ``single``
+    refuses directories as well.
+    """
+    path = text if single else text.removeprefix("./")
+    if reason := _unsafe(path, single=single):
+        raise InvalidInput(f"unsafe path {printable(text[:200])!r}: {reason}")
+    return path
+
+
+def _unsafe(text: str, *, single: bool) -> str | None:
+    parts = text.split("/")
+    checks = (
+        (not text, "it is empty"),
+        (text.startswith("/"), "it is absolute"),
+        (single and len(parts) > 1, "it has a directory"),
+        (bool(_CONTROL.search(text)), "it has a control character"),
+        (bool(_LONE_SURROGATE.search(text)), "it is not valid Unicode"),
+        ("\\" in text, "it has a backslash"),
+        (bool(re.match(r"[A-Za-z]:", text)), "it has a drive letter"),
+        (text.startswith("~"), "it starts with ~"),
+        (".." in parts, "it leaves its folder by '..'"),
+        ("." in parts or "" in parts, "it has an empty component"),
+        (max(len(part.encode("utf-8", "replace")) for part in parts) > 255, "a name is too long"),
+    )
+    return next((reason for failed, reason in checks if failed), None)
+
+
+def path_segments(url_path: str) -> str:
+    """Return a URL's path as a relative file path: decoded once, then checked.
+
+    Raises InvalidInput for what :func:`safe_path` refuses, escaped separators included.
+    """
+    parts = []
+    for segment in url_path.lstrip("/").split("/"):
+        decoded = unquote_to_bytes(segment).decode("utf-8", "surrogateescape")
+        parts.append(safe_path(decoded, single=True))
+    return str(PurePosixPath(*parts))

@@ -1,0 +1,199 @@
+"""The floors of the house: what may know of what (docs/architecture.rst draws them).
+
+Read from the source, not from what happens to be imported: an import inside a function or under
+TYPE_CHECKING is knowledge too.
+"""
+
+import ast
+import subprocess
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+# From the ground up. A room (a module or a folder of the package) knows rooms of lower floors,
+# never of its own or a higher one. Inside a folder the files may know each other, without cycles.
+FLOORS = (
+    ("errors", "version"),
+    ("result", "urls", "validations"),
+    ("events", "retries", "settings", "writers"),
+    ("auth", "files", "live", "proxies", "statuses", "tls", "watchdog"),
+    ("foreign", "sockets"),
+    ("adapters", "redirects"),
+    ("session",),
+    ("remote",),
+    ("content",),
+    ("run",),
+    ("download",),
+    ("crew", "manifests"),
+    ("batch",),
+    ("pulp_download",),  # the package's own __init__: the public names
+    ("cli",),
+    ("__main__",),
+)
+
+# Pairs (room, higher room) where an annotation alone needs the name, and why that is right.
+ONLY_FOR_TYPES = {
+    ("events", "download"): "an event says which download it tells of, and does nothing with it",
+    ("live", "download"): "a registry keeps downloads and runs, and asks nothing of them",
+    ("live", "run"): "a registry keeps downloads and runs, and asks nothing of them",
+    ("result", "download"): "a result carries its download back to the caller",
+    ("run", "download"): "a run reads its description; the description makes the run",
+}
+
+# Foreign packages that have one home.
+HOMES = {
+    "click": {"cli"},
+    "rich": {"cli"},
+    "requests_ftp": {"adapters"},
+}
+
+# Adapters know nothing of downloads and downloads nothing of thread pools: floors and this table.
+STRANGERS = {
+    "adapters": {"concurrent"},
+    "content": {"concurrent"},
+    "run": {"concurrent"},
+    "download": {"concurrent"},
+    "batch": {"requests", "urllib3", "http", "socket", "ssl"},
+}
+
+# What "import pulp_download" leaves alone: people import it in programs that need none of these.
+HEAVY = {"click", "requests_ftp", "rich", "sqlalchemy", "twisted"}
+
+# A file that a reader can hold in the head; members of a kind get files of their own.
+MOST_LINES = 300
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = "pulp_download"
+HEIGHTS = {room: height for height, floor in enumerate(FLOORS) for room in floor}
+
+
+class Import(NamedTuple):
+    module: str
+    line: int
+    for_types: bool
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room_of(module: str) -> str:
+    """Return the room a module is in; the package's own ``__init__`` is a room too."""
+    return module.split(".")[1] if "." in module else module
+
+
+SOURCES = {name_of(path): path for path in sorted((ROOT / PACKAGE).rglob("*.py"))}
+each_module = pytest.mark.parametrize("module", SOURCES)
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def imports_of(module: str) -> list[Import]:
+    """Return every import of a module, its own package's resolved to modules."""
+    found = []
+
+    def visit(node: ast.AST, *, for_types: bool) -> None:
+        if isinstance(node, ast.Import):
+            found.extend(Import(alias.name, node.lineno, for_types) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                is_package = SOURCES[module].name == "__init__.py"
+                parts = module.split(".")
+                parents = parts[: len(parts) - node.level + is_package]
+                base = ".".join([*parents, base] if base else parents)
+            for alias in node.names:
+                submodule = f"{base}.{alias.name}"
+                target = submodule if submodule in SOURCES else base
+                found.append(Import(target, node.lineno, for_types))
+        elif is_type_checking(node):
+            for child in node.body:
+                visit(child, for_types=True)
+            for child in node.orelse:
+                visit(child, for_types=for_types)
+        else:
+            for child in ast.iter_child_nodes(node):
+                visit(child, for_types=for_types)
+
+    visit(ast.parse(SOURCES[module].read_bytes()), for_types=False)
+    return found
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert SOURCES
+
+
+@each_module
+def test_every_module_has_a_floor(module: str) -> None:
+    assert room_of(module) in HEIGHTS, f"give {room_of(module)!r} a place in FLOORS"
+
+
+@each_module
+def test_a_room_knows_only_what_is_below_it(module: str) -> None:
+    room = room_of(module)
+    wrong = [
+        f"line {imported.line}: {room} imports {imported.module}"
+        for imported in imports_of(module)
+        if imported.module.split(".")[0] == PACKAGE
+        and (other := room_of(imported.module)) != room
+        and not (imported.for_types and (room, other) in ONLY_FOR_TYPES)
+        and HEIGHTS.get(other, len(FLOORS)) >= HEIGHTS.get(room, -1)
+    ]
+    assert not wrong
+
+
+def test_no_import_leads_back_to_its_own_module() -> None:
+    graph = {
+        module: {
+            imported.module
+            for imported in imports_of(module)
+            if imported.module in SOURCES and not imported.for_types
+        }
+        for module in SOURCES
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]), pytrace=False)
+
+
+def test_exceptions_from_the_floors_are_still_needed() -> None:
+    in_use = {
+        (room_of(module), room_of(imported.module))
+        for module in SOURCES
+        for imported in imports_of(module)
+        if imported.for_types
+    }
+    assert set(ONLY_FOR_TYPES) <= in_use
+
+
+@each_module
+def test_foreign_packages_stay_in_their_rooms(module: str) -> None:
+    room = room_of(module)
+    foreign = {imported.module.split(".")[0] for imported in imports_of(module)}
+    assert not {name for name in foreign if room not in HOMES.get(name, {room})}
+    assert not foreign & STRANGERS.get(room, set())
+
+
+@each_module
+def test_no_file_outgrows_a_reader(module: str) -> None:
+    lines = SOURCES[module].read_bytes().count(b"\n")
+    assert lines <= MOST_LINES
+
+
+def test_importing_the_package_pulls_in_nothing_heavy() -> None:
+    code = f"""
+import sys
+import {PACKAGE}
+print(*sorted({HEAVY!r} & {{name.partition(".")[0] for name in sys.modules}}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
