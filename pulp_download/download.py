@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Self
 from pulp_download.content import Content
 from pulp_download.errors import InvalidInput, InvalidSettings, WriteError
 from pulp_download.events import Observer
+from pulp_download.existing import verified_digests
 from pulp_download.files import as_writer
 from pulp_download.live import live
 from pulp_download.remote import Remote
@@ -51,7 +52,7 @@ class Download:
 
     def __init__(
         self,
-        source: str,
+        source: str | URL,
         writer: str | os.PathLike[str] | Writer | None = None,
         *,
         validations: Iterable[Validation] = (),
@@ -121,6 +122,22 @@ class Download:
         They fail with Cancelled. Tells whether there was one to stop; is not remembered.
         """
         return sum(run.cancel() for run in live.of(self)) > 0
+
+    def is_present(self) -> bool:
+        """Tell whether the file at the target meets the validations; nothing is fetched.
+
+        Reads it through. False where there is none, where no digest is expected and only upstream
+        could tell, and for writers that keep nothing (see FileWriter's ``keep``).
+        """
+        with self.open_writer() as sink:
+            existing = sink.existing()
+            sink.keep()
+            if existing is None:
+                return False
+            try:
+                return verified_digests(existing, self.validations, lambda: None) is not None
+            finally:
+                existing.close()
 
     def open_writer(self) -> Sink:
         """Return the entered sink of one run; raises WriteError where there is no writer."""

@@ -47,10 +47,7 @@ _REASON_LIMIT = 300
 
 
 def printable(text: str) -> str:
-    """Return text from outside with control and other unprintable characters escaped.
-
-    A terminal, a log or a JSON line must not be steered by a reason phrase or a file name.
-    """
+    """Return text from outside with what could steer a terminal or a log escaped."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -82,16 +79,12 @@ class DownloadError(Exception):
     @property
     def message(self) -> str:
         """What went wrong in this one failure, without the list of tries."""
-        place = f"{self.url}: " if self.url else ""
-        return f"{place}{self.reason}"
+        return f"{self.url}: {self.reason}" if self.url else self.reason
 
     def __str__(self) -> str:
         if len(self.attempts) < 2:
             return self.message
-        tries = "".join(
-            f"\n  {number}. {failed.type}: {failed.message}"
-            for number, failed in enumerate(self.attempts, 1)
-        )
+        tries = "".join(f"\n  {n}. {t.type}: {t.message}" for n, t in enumerate(self.attempts, 1))
         return f"{self.message} (after {len(self.attempts)} tries){tries}"
 
     def at(self, url: str) -> Self:

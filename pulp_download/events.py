@@ -53,10 +53,14 @@ class TryFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Finished(Event):
-    """It is over: a ``result``, or the ``error`` that the caller sees."""
+    """It is over, after ``elapsed`` seconds: a ``result``, or the ``error`` that the caller sees.
+
+    Neither after a bug, which the caller sees as it is.
+    """
 
     result: Result | None
     error: DownloadError | None
+    elapsed: float
 
 
 Observer = Callable[[Event], None]

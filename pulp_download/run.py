@@ -20,9 +20,9 @@ from pulp_download.content import Content
 from pulp_download.errors import (
     Cancelled,
     DownloadError,
-    ValidationError,
 )
 from pulp_download.events import Event, Finished, Observer, Progressed, Started, TryFailed
+from pulp_download.existing import could_be_right, verified_digests
 from pulp_download.live import live
 from pulp_download.remote import Remote
 from pulp_download.result import Result
@@ -33,7 +33,7 @@ from pulp_download.retries import (
     Wait,
 )
 from pulp_download.statuses import error_of, modified
-from pulp_download.validations import Checks, expected_size, judges_content
+from pulp_download.validations import judges_content
 from pulp_download.watchdog import Watch, watchdog
 from pulp_download.writers import Existing, Sink
 
@@ -188,17 +188,11 @@ class Run:
             return None
         validations = self.download.validations
         try:
-            if expected_size(validations) not in (None, existing.size):
-                return None
-            if not judges_content(validations):
+            digests = verified_digests(existing, validations, self._watch.check)
+            if digests is not None:
+                return self._kept(self._result(None, existing.size, digests))
+            if could_be_right(existing, validations) and not judges_content(validations):
                 self._existing = existing
-                return None
-            checks = Checks(validations)
-            for chunk in existing.chunks():
-                self._watch.check()
-                checks.update(chunk)
-            return self._kept(self._result(None, existing.size, checks.finish()))
-        except ValidationError:
             return None
         finally:
             existing.close()
@@ -263,7 +257,8 @@ class Run:
         watchdog.discard(self._watch)
         self._remote.unregister(self._watch)
         failure = error if isinstance(error, DownloadError) else None
-        self._tell(Finished, self.download, result, failure)
+        elapsed = time.monotonic() - self._watch.started
+        self._tell(Finished, self.download, result, failure, elapsed)
 
     def _failed(self, error: DownloadError) -> None:
         wait = self._attempts.failed(str(self.download.url), error)

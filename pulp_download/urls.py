@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urljoin
 
@@ -27,8 +27,9 @@ _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/?#]*))?([^#]*)(?:#.*)?", re.DOTALL)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://")
 _AUTHORITY = re.compile(
-    r"(?:(?P<userinfo>[^@]*)@)?(?P<host>\[[^\]]*\]|[^:@\[\]]*)(?::(?P<port>[0-9]*))?"
+    r"(?:(?P<userinfo>[^@]*)@)?(?P<host>\[[^\]]*\]|[^:@\[\]]*)(?::(?P<port>[0-9]{0,5}))?"
 )
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.(?!-)[a-z0-9_-]{1,63})*\.?")
 
@@ -79,11 +80,13 @@ class URL:
     def join(self, reference: str) -> URL:
         """Resolve a reference (RFC 3986 section 5), such as a Location header's value."""
         if _CONTROL.search(reference) or "\\" in reference.split("?", 1)[0]:
-            raise InvalidURL(f"malformed reference {printable(reference)!r}", url=self.redacted)
+            raise InvalidURL(f"malformed reference {_shown(reference)!r}", url=self.redacted)
         try:
             joined = urljoin(str(self), reference)
         except ValueError:
-            raise InvalidURL(f"malformed reference {reference!r}", url=self.redacted) from None
+            raise InvalidURL(
+                f"malformed reference {_shown(reference)!r}", url=self.redacted
+            ) from None
         return _parse(joined)
 
     @property
@@ -117,14 +120,23 @@ def redacted(text: str) -> str:
     try:
         return _parse(text).redacted
     except InvalidURL:
-        shown = re.sub(r"(//)[^/?#]*@", r"\1***@", printable(text)[:200])
-        return re.sub(r"\?.*", "?***", shown)
+        return _shown(text)
+
+
+def _shown(text: str) -> str:
+    """Return malformed text without what may be userinfo or a query's values."""
+    before, mark, query = text.partition("?")
+    # An "@" behind the mark may still belong to a password that holds a "?".
+    end = len(before) if "@" in query else before.rfind("@")
+    if end >= 0:
+        scheme = _SCHEME.match(before, 0, end)
+        before = f"{scheme[0] if scheme else ''}***{before[end:]}"
+    return printable(before[:200]) + (f"{mark}***" if mark else "")
 
 
 def _parse(text: str) -> URL:
     def invalid(reason: str) -> InvalidURL:
-        shown = re.sub(r"(//)[^/?#]*@", r"\1***@", printable(text[:200]))
-        return InvalidURL(f"{reason}: {re.sub(r'[?].*', '?***', shown)!r}")
+        return InvalidURL(f"{reason}: {_shown(text)!r}")
 
     if len(text) > _MAX_LENGTH:
         raise invalid("URL is too long")
@@ -158,7 +170,7 @@ def _authority(scheme: str, text: str, invalid: object) -> tuple[Origin, str | N
         host = _host(host)
     except ValueError:
         raise invalid("malformed host") from None
-    port = int(match["port"][:6]) if match["port"] else DEFAULT_PORTS.get(scheme)
+    port = int(match["port"]) if match["port"] else DEFAULT_PORTS.get(scheme)
     if port is not None and not 0 < port < 65_536:
         raise invalid("port is not between 1 and 65535")
     return Origin(scheme, host, port), match["userinfo"]
@@ -166,11 +178,16 @@ def _authority(scheme: str, text: str, invalid: object) -> tuple[Origin, str | N
 
 def _host(host: str) -> str:
     """Return the one spelling of a host, or raise ValueError (which idna's errors are)."""
+    if len(host) > 254:  # 253 and a final dot; before anything looks at it more closely
+        raise ValueError(host)
     if host.startswith("["):
+        if "%" in host:  # a zone means something on one machine only, and parsers differ
+            raise ValueError(host)
         return ipaddress.IPv6Address(host[1:-1]).compressed
     if not host.isascii():
-        host = idna.encode(host, uts46=True).decode("ascii").lower()
-    if len(host) > 253 or not _HOST_NAME.fullmatch(host):
+        # IDNA 2008 and no mapping: a host that merely looks like another one is refused.
+        host = idna.encode(unicodedata.normalize("NFC", host), strict=True).decode("ascii").lower()
+    if len(host.removesuffix(".")) > 253 or not _HOST_NAME.fullmatch(host):
         raise ValueError(host)
     # WHATWG: a host that ends in a number is an IPv4 address, and other spellings than four
     # decimal numbers mean different hosts to different parsers.
@@ -225,7 +242,16 @@ def safe_path(text: str, *, single: bool = False) -> str:
     return path
 
 
+_DRIVE = re.compile(r"[A-Za-z]:")
+# What nearly every path of a real repository looks like; all the rest is looked at closely.
+_PLAIN_PATH = re.compile(
+    r"(?:[A-Za-z0-9_][A-Za-z0-9_+.~-]{0,200}/)*[A-Za-z0-9_][A-Za-z0-9_+.~-]{0,200}"
+)
+
+
 def _unsafe(text: str, *, single: bool) -> str | None:
+    if _PLAIN_PATH.fullmatch(text) and not (single and "/" in text):
+        return None
     parts = text.split("/")
     checks = (
         (not text, "it is empty"),
@@ -234,8 +260,9 @@ def _unsafe(text: str, *, single: bool) -> str | None:
         (bool(_CONTROL.search(text)), "it has a control character"),
         (bool(_LONE_SURROGATE.search(text)), "it is not valid Unicode"),
         ("\\" in text, "it has a backslash"),
-        (bool(re.match(r"[A-Za-z]:", text)), "it has a drive letter"),
+        (bool(_DRIVE.match(text)), "it has a drive letter"),
         (text.startswith("~"), "it starts with ~"),
+        (text == "-", "it means a standard stream"),
         (".." in parts, "it leaves its folder by '..'"),
         ("." in parts or "" in parts, "it has an empty component"),
         (max(len(part.encode("utf-8", "replace")) for part in parts) > 255, "a name is too long"),
@@ -246,10 +273,12 @@ def _unsafe(text: str, *, single: bool) -> str | None:
 def path_segments(url_path: str) -> str:
     """Return a URL's path as a relative file path: decoded once, then checked.
 
-    Raises InvalidInput for what :func:`safe_path` refuses, escaped separators included.
+    Raises InvalidInput for what :func:`safe_path` refuses, and for escaped separators.
     """
-    parts = []
-    for segment in url_path.lstrip("/").split("/"):
-        decoded = unquote_to_bytes(segment).decode("utf-8", "surrogateescape")
-        parts.append(safe_path(decoded, single=True))
-    return str(PurePosixPath(*parts))
+    parts = [
+        unquote_to_bytes(segment).decode("utf-8", "surrogateescape")
+        for segment in url_path.lstrip("/").split("/")
+    ]
+    if any("/" in part for part in parts):
+        raise InvalidInput(f"unsafe path {printable(url_path[:200])!r}: an escaped separator")
+    return safe_path("/".join(parts))

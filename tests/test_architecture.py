@@ -19,7 +19,7 @@ FLOORS = (
     ("errors", "version"),
     ("result", "urls", "validations"),
     ("events", "retries", "settings", "writers"),
-    ("auth", "files", "live", "proxies", "statuses", "tls", "watchdog"),
+    ("auth", "existing", "files", "live", "proxies", "statuses", "tls", "watchdog"),
     ("foreign", "sockets"),
     ("adapters", "redirects"),
     ("session",),

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from urllib3 import HTTPHeaderDict
 
-from pulp_download.adapters.framing import BUFFER_SIZE, Head, Wire
+from pulp_download.adapters.framing import BUFFER_SIZE, Head, Wire, refused
 from pulp_download.errors import ProtocolViolation, Truncated
 
 # Chunk sizes are a few digits; extensions are rare and short.
@@ -48,7 +48,7 @@ def body_of(head: Head, method: str, wire: Wire) -> Body:
         return LengthBody(wire, 0, persistent and (method == "HEAD" or not promised))
     if coding is not None:
         if coding.strip().lower() != "chunked":
-            raise ProtocolViolation(f"unknown transfer coding {coding[:60]!r}")
+            raise refused(f"unknown transfer coding {coding[:60]!r}")
         return ChunkedBody(wire, persistent and length is None)
     if length is not None:
         return LengthBody(wire, length, persistent)
@@ -62,7 +62,7 @@ def _content_length(headers: HTTPHeaderDict) -> int | None:
     values = {part.strip() for part in value.split(",")}
     number = values.pop()
     if values or not _DIGITS.fullmatch(number):
-        raise ProtocolViolation(f"malformed Content-Length {value[:60]!r}")
+        raise refused(f"malformed Content-Length {value[:60]!r}")
     return int(number)
 
 
@@ -158,7 +158,7 @@ class ChunkedBody:
         if match is None:
             if not line.endswith(b"\n"):
                 raise Truncated(self._received)
-            raise ProtocolViolation(f"malformed chunk size {line[:60]!r}")
+            raise refused(f"malformed chunk size {line[:60]!r}")
         self._left = int(match[1], 16)
         if not self._left:
             self._skip_trailers()
@@ -169,7 +169,7 @@ class ChunkedBody:
         if end in (b"", b"\r"):
             raise Truncated(self._received)
         if end != b"\r\n":
-            raise ProtocolViolation("chunk is longer than its size")
+            raise refused("chunk is longer than its size")
 
     def _skip_trailers(self) -> None:
         seen = 0

@@ -6,13 +6,14 @@ final one, a field that hides the length behind it.
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import dataclass
 from typing import Protocol
 
 from urllib3 import HTTPHeaderDict
 
-from pulp_download.errors import ConnectionFailed, ProtocolViolation
+from pulp_download.errors import ProtocolViolation
 from pulp_download.watchdog import Watch
 
 # Bytes read at once: 256 KiB cost a tenth of the CPU of 1 KiB, more does not help.
@@ -35,8 +36,15 @@ class Readable(Protocol):
         """Read at least one byte, or return 0 at the end."""
 
 
-class NoAnswer(ConnectionFailed):
+class NoAnswer(ConnectionResetError):
     """The connection ended before the first byte of an answer."""
+
+
+def refused(reason: str) -> ProtocolViolation:
+    """Return the error for an answer that its server would only give again."""
+    error = ProtocolViolation(reason)
+    error.retryable = False
+    return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,7 @@ class Wire:
                 raise ProtocolViolation("101 without having asked to switch protocols")
             if head.status >= 200:
                 return head
-        raise ProtocolViolation(f"more than {_MAX_INTERIM} interim answers")
+        raise refused(f"more than {_MAX_INTERIM} interim answers")
 
     def _head_bytes(self) -> bytes:
         searched = self._start
@@ -112,18 +120,18 @@ class Wire:
             # The separator may lie across two reads; moving the buffer moves the search as well.
             done = max(0, self.pending - 3)
             if self.pending >= BUFFER_SIZE:
-                raise ProtocolViolation(f"head is longer than {BUFFER_SIZE} bytes")
+                raise refused(f"head is longer than {BUFFER_SIZE} bytes")
             if not self.fill():
                 if self.pending:
                     raise ProtocolViolation("connection closed inside the head of the answer")
-                raise NoAnswer("connection closed without an answer")
+                raise NoAnswer(errno.ECONNRESET, "connection closed without an answer")
             self._check_start()
             searched = self._start + done
 
     def _check_start(self) -> None:
         """Refuse at once what does not begin like HTTP/1, instead of waiting for its end."""
-        begin = bytes(self._buffer[self._start : self._start + 7])
-        if not b"HTTP/1.".startswith(begin) and begin != b"HTTP/1.":
+        begin = bytes(self._buffer[self._start : min(self._end, self._start + 7)])
+        if not b"HTTP/1.".startswith(begin):
             raise ProtocolViolation(f"not an HTTP/1 answer: {begin!r}")
 
     def line(self, limit: int) -> bytes:
@@ -135,7 +143,7 @@ class Wire:
                 self._start += end
                 return window[:end]
             if len(window) >= limit:
-                raise ProtocolViolation(f"line is longer than {limit} bytes")
+                raise refused(f"line is longer than {limit} bytes")
             if not self.fill():
                 return bytes(self.take(limit))
 
@@ -149,14 +157,14 @@ def parse_head(raw: bytes) -> Head:
     fields = _FIELDS.match(raw, begin)
     assert fields is not None
     if raw[fields.end() :] not in (b"\r\n", b"\n"):
-        raise ProtocolViolation(f"malformed field line {raw[fields.end() : fields.end() + 60]!r}")
+        raise refused(f"malformed field line {raw[fields.end() : fields.end() + 60]!r}")
     text = raw[begin : fields.end()].decode("latin-1")
     headers = HTTPHeaderDict()
     lines = (_FOLD.sub(" ", text) if "\n " in text or "\n\t" in text else text).split("\n")
-    if len(lines) > _MAX_FIELDS:
-        raise ProtocolViolation(f"more than {_MAX_FIELDS} fields in the head")
+    if len(lines) - 1 > _MAX_FIELDS:
+        raise refused(f"more than {_MAX_FIELDS} fields in the head")
     if len(raw) > _MAX_LINE and max(map(len, lines)) > _MAX_LINE:
-        raise ProtocolViolation(f"field line is longer than {_MAX_LINE} bytes")
+        raise refused(f"field line is longer than {_MAX_LINE} bytes")
     for line in lines[:-1]:
         name, _, value = line.partition(":")
         headers.add(name, value.strip(" \t\r"))

@@ -19,7 +19,7 @@ from urllib3.util.proxy import connection_requires_http_tunnel
 
 from pulp_download import sockets
 from pulp_download.adapters.bodies import body_of
-from pulp_download.adapters.framing import NoAnswer, Wire
+from pulp_download.adapters.framing import Wire
 from pulp_download.adapters.raw import RawAnswer
 from pulp_download.errors import NotAuthorized, ProxyFailed
 from pulp_download.watchdog import Watch
@@ -106,7 +106,7 @@ class Pool(urllib3.HTTPConnectionPool):
             if connection.wire is not None:
                 try:
                     return self._ask(connection, request, message, watch)
-                except (NoAnswer, ConnectionError, ssl.SSLError):
+                except (ConnectionError, ssl.SSLError):
                     watch.check()
                     if request.method not in _REPEATABLE:
                         raise

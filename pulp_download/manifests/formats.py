@@ -15,6 +15,7 @@ from pulp_download.manifests import (
     checksums,
     compression,
     debian_packages,
+    jsonl,
     pulp_manifest,
     url_list,
 )
@@ -63,6 +64,12 @@ TABLE = (
         re.compile(r"(?:.*_)?Packages"),
         re.compile(r"Package:.*", re.IGNORECASE),
         line_limit=debian_packages.LINE_LIMIT,
+    ),
+    Format(
+        "jsonl",
+        jsonl.parse,
+        re.compile(r".*\.jsonl", re.IGNORECASE),
+        re.compile(r"\s*\{.*\}\s*"),
     ),
     Format(
         "urls",

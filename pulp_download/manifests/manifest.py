@@ -112,8 +112,10 @@ class Manifest:
         """Return its entries in order, from the start each time, read as they are asked for.
 
         Checks the manifest first if that has not been done: no entry of a refused manifest is
-        ever seen. A line that only repeats an earlier one is left out.
+        ever seen. A line that only repeats an earlier one is left out. On a closed manifest:
+        ValueError.
         """
+        self._fail_if_closed()
         self.check()
         return self._distinct()
 
@@ -138,6 +140,10 @@ class Manifest:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _fail_if_closed(self) -> None:
+        if self._file.closed:
+            raise ValueError("the manifest is closed")
 
     def _checked_totals(self) -> Totals:
         self.check()
@@ -189,8 +195,7 @@ class Manifest:
         """Yield the file from its start with a position of its own: readers do not disturb."""
         at = 0
         while True:
-            if self._file.closed:
-                raise ValueError("the manifest is closed")
+            self._fail_if_closed()
             data = os.pread(self._file.fileno(), _CHUNK, at)
             if not data:
                 return

@@ -74,7 +74,7 @@ class Names:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Tell a full disk as what it is."""
+        """Tell a full disk, or a table that was closed, as the local trouble it is."""
         try:
             yield
         except self._error as error:
@@ -122,8 +122,9 @@ class Names:
 
     def repeats(self) -> Iterator[int]:
         """Yield the lines whose entries only repeat earlier ones, in order."""
-        for (line,) in self._table.execute("SELECT line FROM repeats ORDER BY line"):
-            yield line
+        with self._translated():
+            for (line,) in self._table.execute("SELECT line FROM repeats ORDER BY line"):
+                yield line
 
     def close(self) -> None:
         """Remove the table; a second call does nothing."""

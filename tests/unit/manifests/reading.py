@@ -5,7 +5,7 @@ from io import BytesIO
 import pytest
 
 from pulp_download.errors import ManifestError
-from pulp_download.manifests import ManifestEntry, parse
+from pulp_download.manifests import Manifest, ManifestEntry, parse
 
 MD5 = "0123456789abcdef" * 2
 SHA1 = "0123456789" * 4
@@ -28,3 +28,15 @@ def refusal(data: str | bytes, *, format: str | None = None, name: str = "list")
     with pytest.raises(ManifestError) as caught:
         read(data, format=format, name=name)
     return caught.value
+
+
+def spool(
+    text: str, *, name: str = "SHA256SUMS", format: str | None = None, local: bool = True
+) -> Manifest:
+    """Return a manifest of that text; the caller closes it."""
+    return Manifest.spool([text.encode()], name=name, format=format, local=local)
+
+
+def lines(*paths: str) -> str:
+    """Return the lines of a SHA256SUMS, all with one digest."""
+    return "".join(f"{SHA256}  {path}\n" for path in paths)

@@ -1,0 +1,159 @@
+"""``pulp-download get``: URLs, named by their last segments."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from pulp_download.cli.options import Common, common, common_options, digest, size
+from pulp_download.cli.report import Report, silence_stdout
+from pulp_download.cli.status import Interrupted, Status, interruptible
+from pulp_download.cli.transfer import log_to_stderr, transfer
+from pulp_download.download import Download
+from pulp_download.errors import DownloadError, InvalidInput, WriteError
+from pulp_download.files import FileWriter
+from pulp_download.remote import Remote
+from pulp_download.urls import file_name, redacted
+from pulp_download.validations import DigestValidation, SizeValidation, Validation
+
+
+@click.command()
+@click.argument("urls", nargs=-1, metavar="URL...")
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the files (default: this one).",
+)
+@click.option("--output", metavar="FILE", help="Name for the one file; - is stdout.")
+@click.option("--input", "listed", metavar="FILE", help="More URLs, one a line; - is stdin.")
+@click.option(
+    "--digest",
+    "digests",
+    type=digest,
+    metavar="ALG:HEX",
+    multiple=True,
+    help="What the one file must have; may be repeated.",
+)
+@click.option(
+    "--size", "expected_size", type=size, metavar="BYTES", help="Bytes that the one file must have."
+)
+@common_options
+def get(
+    urls: tuple[str, ...],
+    into: Path | None,
+    output: str | None,
+    listed: str | None,
+    digests: tuple[DigestValidation, ...],
+    expected_size: int | None,
+    **shared: Any,
+) -> Status:
+    """Download each URL to a file named by the last segment of its path.
+
+    A file that is already there is kept if it has the digest asked for, or if the server says that
+    it has not changed since.
+    """
+    options = common(shared)
+    _check_usage(urls, into, output, listed, one=bool(digests) or expected_size is not None)
+    if output == "-" and options.as_json:
+        raise click.UsageError("--output - and --json would both write to stdout")
+    log_to_stderr(verbose=options.verbose)
+    validations: list[Validation] = [*digests]
+    if expected_size is not None:
+        validations.append(SizeValidation(expected_size))
+    with ExitStack() as stack:
+        stack.enter_context(interruptible())
+        remote = stack.enter_context(_remote(options))
+        if output == "-":
+            return _to_stdout(urls[0], validations, remote)
+        report = Report(options)
+        if output is not None:
+            items: Iterable[tuple[str, str | None]] = [(urls[0], output)]
+        else:
+            lines = stack.enter_context(_opened(listed)) if listed else ()
+            items = ((url, None) for url in _each(urls, lines))
+        downloads = _downloads(items, into or Path(), validations, remote, report)
+        return transfer(downloads, options, report)
+
+
+def _check_usage(
+    urls: tuple[str, ...], into: Path | None, output: str | None, listed: str | None, *, one: bool
+) -> None:
+    if not urls and listed is None:
+        raise click.UsageError("name a URL, or a file of them with --input")
+    if (one or output is not None) and (len(urls) != 1 or listed is not None):
+        raise click.UsageError("--output, --digest and --size go with exactly one URL")
+    if into is not None and output is not None:
+        raise click.UsageError("--into and --output contradict each other")
+
+
+def _remote(options: Common) -> Remote:
+    try:
+        return Remote(options.settings)
+    except InvalidInput as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _opened(path: str) -> TextIO:
+    try:
+        return sys.stdin if path == "-" else open(path, encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise click.UsageError(f"cannot read {path!r}: {error.strerror}") from None
+
+
+def _each(urls: tuple[str, ...], lines: Iterable[str]) -> Iterator[str]:
+    yield from urls
+    for line in lines:
+        text = line.strip()
+        if text and not text.startswith("#"):
+            yield text
+
+
+def _downloads(
+    items: Iterable[tuple[str, str | None]],
+    into: Path,
+    validations: list[Validation],
+    remote: Remote,
+    report: Report,
+) -> Iterator[Download]:
+    """Yield a download per URL; a bad URL, and a name given before, is one failed item."""
+    taken: set[str] = set()
+    for url, output in items:
+        try:
+            name = output if output is not None else file_name(url)
+            if name in taken:
+                raise WriteError("its name was given before in this run", path=name)
+            taken.add(name)
+            writer = (
+                FileWriter(name, keep=True)
+                if output is not None
+                else FileWriter(name, within=into, keep=True)
+            )
+            yield Download(url, writer, validations=validations, remote=remote, attachment=name)
+        except InvalidInput as error:
+            report.failed_item(None, redacted(url), error)
+        except WriteError as error:
+            report.failed_item(error.path, redacted(url), error)
+
+
+def _to_stdout(url: str, validations: list[Validation], remote: Remote) -> Status:
+    """Write the one file to stdout; its last byte only when it has been verified."""
+    out = sys.stdout.buffer
+    try:
+        with Download(url, validations=validations, remote=remote).iter_content() as content:
+            for chunk in content:
+                out.write(chunk)
+                out.flush()
+    except DownloadError as error:
+        click.echo(f"pulp-download: failed: {error.message}", err=True)
+        return Status.USAGE if isinstance(error, InvalidInput) else Status.FAILED
+    except BrokenPipeError:
+        silence_stdout()
+        return Status.CLOSED
+    except Interrupted as interrupted:
+        return interrupted.status
+    return Status.DONE

@@ -1,0 +1,45 @@
+"""The command ``pulp-download``: its commands, and how a run of it ends."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from pulp_download.cli.get import get
+from pulp_download.cli.mirror import mirror
+from pulp_download.cli.status import Interrupted, Status
+from pulp_download.version import VERSION
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="pulp-download")
+def cli() -> None:
+    """Download files, many at once, and verify them."""
+
+
+cli.add_command(get)
+cli.add_command(mirror)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and exit with its status."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    logging.getLogger("pulp_download").addHandler(logging.NullHandler())
+    try:
+        status: Any = cli.main(arguments, prog_name="pulp-download", standalone_mode=False)
+        return int(status or Status.DONE)
+    except click.ClickException as error:
+        error.show()
+        return Status.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        return Status.INTERRUPTED
+    except Interrupted as interrupted:
+        return interrupted.status

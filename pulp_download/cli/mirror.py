@@ -1,0 +1,106 @@
+"""``pulp-download mirror``: all that a manifest lists, into a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pulp_download.cli.options import common, common_options
+from pulp_download.cli.report import Report
+from pulp_download.cli.source import Source
+from pulp_download.cli.status import Interrupted, Status, interruptible
+from pulp_download.cli.transfer import log_to_stderr, transfer
+from pulp_download.download import Download
+from pulp_download.errors import DownloadError
+from pulp_download.files import FileWriter
+from pulp_download.manifests import FORMATS, ManifestEntry
+from pulp_download.remote import Remote
+from pulp_download.urls import redacted
+from pulp_download.validations import DigestValidation, SizeValidation, Validation
+
+
+@click.command()
+@click.argument("source")
+@click.argument("dest", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMATS),
+    help="The manifest's format, where name and content do not tell.",
+)
+@click.option("--base-url", help="What relative names are resolved against.")
+@click.option("--include", multiple=True, metavar="GLOB", help="Only paths that match; * takes /.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="No paths that match.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; fetch only the manifest.")
+@common_options
+def mirror(
+    source: str,
+    dest: Path,
+    format_name: str | None,
+    base_url: str | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    dry_run: bool,  # noqa: FBT001 (click passes it by keyword)
+    **shared: Any,
+) -> Status:
+    """Bring DEST up to date with what SOURCE lists.
+
+    SOURCE is the URL or the path of a manifest, or - for stdin: checksum files, PULP_MANIFEST,
+    Debian Packages, lists of URLs, or what --failures wrote. Files that are there and right are
+    kept. A manifest with a bad line is refused as a whole, and nothing is fetched.
+    """
+    options = common(shared)
+    log_to_stderr(verbose=options.verbose)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(interruptible())
+            origin = Source.parse(source, base_url)
+            remotes = stack.enter_context(origin.remotes(options.settings))
+            manifest = stack.enter_context(origin.manifest(remotes, format_name))
+            manifest.check()
+            base = origin.base_for(manifest.format)
+        except DownloadError as error:
+            raise click.ClickException(error.at(redacted(source)).message) from None
+        except Interrupted as interrupted:
+            return interrupted.status
+
+        def downloads() -> Iterator[Download]:
+            for entry in manifest.entries():
+                if _is_wanted(entry.path, include, exclude):
+                    url = entry.source(base)
+                    yield _download(entry, url, dest, remotes.of(url))
+
+        report = Report(options)
+        if dry_run:
+            return _plan(downloads(), report)
+        total = None if include or exclude else manifest.count
+        return transfer(downloads(), options, report, total=total)
+
+
+def _download(entry: ManifestEntry, url: str, dest: Path, remote: Remote) -> Download:
+    validations: list[Validation] = [DigestValidation(*digest) for digest in entry.digests]
+    if entry.size is not None:
+        validations.append(SizeValidation(entry.size))
+    writer = FileWriter(entry.path, within=dest, keep=True)
+    return Download(url, writer, validations=validations, remote=remote, attachment=entry.path)
+
+
+def _plan(downloads: Iterator[Download], report: Report) -> Status:
+    """Say what would be done."""
+    try:
+        for download in downloads:
+            report.planned(download)
+    except Interrupted as interrupted:
+        return interrupted.status
+    return report.finish()
+
+
+def _is_wanted(path: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> bool:
+    if include and not any(fnmatchcase(path, glob) for glob in include):
+        return False
+    return not any(fnmatchcase(path, glob) for glob in exclude)

@@ -1,0 +1,199 @@
+"""What the command says: JSON lines or a summary on stdout, failures on stderr and in a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+from pulp_download.cli.options import Common
+from pulp_download.cli.progress import readable
+from pulp_download.cli.status import Status
+from pulp_download.download import Download
+from pulp_download.errors import Cancelled, DownloadError, printable
+from pulp_download.events import Event, Finished
+from pulp_download.result import Result
+from pulp_download.validations import DigestValidation, expected_size
+
+# The outcomes of a file, in the order of the summary.
+OUTCOMES = ("downloaded", "present", "failed", "cancelled")
+PLANNED = ("would-download", "present")
+
+
+class Report:
+    """Takes each file's end once, from whichever thread it comes, and says it as it ends.
+
+    ``attachment`` of a download is its path as the report shows it. An observer: files that ran are
+    told by their Finished event; those that never ran by :meth:`failed`.
+    """
+
+    def __init__(self, options: Common):
+        self._options = options
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._bytes = 0
+        self._started = time.monotonic()
+        self._told: set[Download] = set()
+        self._failures = _Failures(options.failures)
+        self.is_closed = False
+
+    def __call__(self, event: Event) -> None:
+        if not isinstance(event, Finished) or not (event.result or event.error):
+            return  # neither: a bug, which the future carries
+        with self._lock:
+            self._told.add(event.download)
+        if event.result is not None:
+            self.succeeded(event.result)
+        elif event.error is not None:
+            self.failed(event.download, event.error, event.elapsed)
+
+    def is_told(self, download: Download) -> bool:
+        """Tell once whether the download's end has been said, and forget it."""
+        with self._lock:
+            told = download in self._told
+            self._told.discard(download)
+            return told
+
+    def succeeded(self, result: Result) -> None:
+        """Say that a file is there."""
+        status = "present" if result.present else "downloaded"
+        line = _line(str(result.download.attachment), result.url, status)
+        line.update(
+            size=result.size,
+            digests=result.digests,
+            attempts=[asdict(failed) for failed in result.attempts],
+            seconds=round(result.elapsed, 6),
+        )
+        self._say(status, line, 0 if result.present else result.size)
+
+    def failed(self, download: Download, error: BaseException, seconds: float = 0.0) -> None:
+        """Say that a download failed, or was cancelled."""
+        status = "cancelled" if isinstance(error, Cancelled) else "failed"
+        self._failures.add(download)
+        line = _line(str(download.attachment), download.url.redacted, status)
+        line["seconds"] = round(seconds, 6)
+        self._say_failure(line, error)
+
+    def failed_item(self, path: str | None, url: str | None, error: DownloadError) -> None:
+        """Say that something failed that never became a download."""
+        self._say_failure(_line(path, url, "failed"), error)
+
+    def _say_failure(self, line: dict[str, Any], error: BaseException) -> None:
+        message = error.message if isinstance(error, DownloadError) else type(error).__name__
+        line["error"] = {"type": type(error).__name__, "message": message}
+        attempts = getattr(error, "attempts", ())
+        line["attempts"] = [asdict(failed) for failed in attempts]
+        self._say(line["status"], line)
+
+    def planned(self, download: Download) -> None:
+        """Say what would be done with a file, after a look at what is there."""
+        status = "present" if download.is_present() else "would-download"
+        line = _line(str(download.attachment), download.url.redacted, status)
+        line["size"] = expected_size(download.validations)
+        self._say(status, line)
+
+    def finish(self) -> Status:
+        """Say the summary; return the status of a command that ran to its end."""
+        with self._lock:
+            outcomes = PLANNED if self._counts["would-download"] else OUTCOMES
+            seconds = time.monotonic() - self._started
+            if self._options.as_json:
+                counts = {outcome: self._counts[outcome] for outcome in outcomes}
+                summary = {**counts, "bytes": self._bytes, "seconds": round(seconds, 6)}
+                self._print(json.dumps({"summary": summary}))
+            elif not self._options.quiet:
+                counted = [f"{self._counts[outcome]} {outcome}" for outcome in outcomes]
+                self._print(f"{', '.join(counted)}; {readable(self._bytes)} in {seconds:.1f} s")
+            failed = self._counts["failed"] + self._counts["cancelled"]
+        self._failures.close()
+        if self.is_closed:
+            return Status.CLOSED
+        return Status.FAILED if failed else Status.DONE
+
+    def _say(self, status: str, line: dict[str, Any], size: int = 0) -> None:
+        with self._lock:
+            self._counts[status] += 1
+            self._bytes += size
+            if self._options.as_json:
+                self._print(json.dumps(line))
+            elif status == "failed":
+                place, message = line["path"] or line["url"], line["error"]["message"]
+                _complain(message if message.startswith(place) else f"{place}: {message}")
+            elif self._options.verbose or status == "would-download":
+                self._print(f"{status}: {printable(line['path'])}")
+
+    def _print(self, text: str) -> None:
+        if self.is_closed:
+            return
+        try:
+            print(text, flush=True)
+        except (BrokenPipeError, ValueError):
+            self.is_closed = True
+            silence_stdout()
+
+
+def silence_stdout() -> None:
+    """Send what Python still flushes at its end nowhere: its reader is gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+class _Failures:
+    """The file of ``--failures``: JSON lines that the format ``jsonl`` reads back.
+
+    Holds URLs as they were given, queries included, so only its owner may read it.
+    """
+
+    def __init__(self, path: Path | None):
+        self._path = path
+        self._file: TextIO | None = None
+        self._lock = threading.Lock()
+        if path is not None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            self._file = os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8")
+
+    def add(self, download: Download) -> None:
+        if self._file is None:
+            return
+        digests = {
+            validation.algorithm: validation.hexdigest
+            for validation in download.validations
+            if isinstance(validation, DigestValidation)
+        }
+        entry = {
+            "path": str(download.attachment),
+            "url": download.source,
+            "size": expected_size(download.validations),
+            "digests": digests,
+        }
+        with self._lock:
+            self._file.write(json.dumps(entry) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _line(path: str | None, url: str | None, status: str) -> dict[str, Any]:
+    return {
+        "path": path,
+        "url": url,
+        "status": status,
+        "size": None,
+        "digests": {},
+        "attempts": [],
+        "seconds": 0.0,
+        "error": None,
+    }
+
+
+def _complain(text: str) -> None:
+    print(f"pulp-download: failed: {printable(text)}", file=sys.stderr, flush=True)

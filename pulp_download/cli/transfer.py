@@ -1,0 +1,58 @@
+"""Running downloads and reporting their ends: what ``get`` and ``mirror`` have in common."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable
+
+from pulp_download.batch import Batch
+from pulp_download.cli.options import Common
+from pulp_download.cli.progress import display
+from pulp_download.cli.report import Report
+from pulp_download.cli.status import Interrupted, Status
+from pulp_download.download import Download
+from pulp_download.errors import DownloadError
+from pulp_download.events import Event
+
+log = logging.getLogger(__name__)
+
+
+def transfer(
+    downloads: Iterable[Download], options: Common, report: Report, *, total: int | None = None
+) -> Status:
+    """Run every download and report its end; return the command's status.
+
+    An interruption stops what is running, which is reported as cancelled, and has its own status.
+    """
+    status: Status | None = None
+    with display(wanted=options.progress, total=total) as shown:
+
+        def observer(event: Event) -> None:
+            report(event)
+            shown(event)
+
+        try:
+            with Batch(downloads, concurrency=options.concurrency, observer=observer) as batch:
+                for future in batch:
+                    if not report.is_told(future.download):
+                        error = future.exception() or DownloadError("failed")
+                        if not isinstance(error, DownloadError):
+                            log.error("a bug, or a broken observer", exc_info=error)
+                        report.failed(future.download, error)
+                    if report.is_closed:
+                        break
+        except Interrupted as interrupted:
+            status = interrupted.status
+    finished = report.finish()
+    return finished if status is None else status
+
+
+def log_to_stderr(*, verbose: bool) -> None:
+    """Say what the library logs, of this library alone: others log URLs with their queries."""
+    if verbose:
+        logger = logging.getLogger("pulp_download")
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)

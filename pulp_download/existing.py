@@ -1,0 +1,34 @@
+"""Whether what already stands at the target is the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pulp_download.errors import ValidationError
+from pulp_download.validations import Checks, Validation, expected_size, judges_content
+from pulp_download.writers import Existing
+
+
+def could_be_right(existing: Existing, validations: Sequence[Validation]) -> bool:
+    """Tell whether its size allows it; costs nothing."""
+    return expected_size(validations) in (None, existing.size)
+
+
+def verified_digests(
+    existing: Existing, validations: Sequence[Validation], between: Callable[[], None]
+) -> dict[str, str] | None:
+    """Read it through the checks; return its digests, or None where it is not the file.
+
+    Also None where nothing but the size is expected: equal sizes prove nothing. ``between`` is
+    called between pieces and may raise to stop.
+    """
+    if not could_be_right(existing, validations) or not judges_content(validations):
+        return None
+    checks = Checks(validations)
+    try:
+        for chunk in existing.chunks():
+            between()
+            checks.update(chunk)
+        return checks.finish()
+    except ValidationError:
+        return None

@@ -1,0 +1,99 @@
+"""The format ``jsonl``: one JSON object per line, as ``pulp-download --failures`` writes it.
+
+``{"path": "a/b", "url": "https://host/a/b", "size": 12, "digests": {"sha256": "..."}}``; ``url``,
+``size`` and ``digests`` may be absent or null, other members are refused: a misspelt ``digest``
+would silently verify nothing. A line that was cut short is no JSON, so truncation inside a line is
+noticed, at a line's end it is not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pulp_download.errors import InvalidExpectation, InvalidURL, ManifestError
+from pulp_download.manifests import fields
+from pulp_download.manifests.entry import ManifestEntry
+from pulp_download.manifests.text import Lines
+from pulp_download.manifests.url_list import SCHEMES
+from pulp_download.urls import URL
+from pulp_download.validations import DigestValidation
+
+_MEMBERS = frozenset({"path", "url", "size", "digests"})
+
+
+def parse(lines: Lines, name: str) -> Iterator[ManifestEntry]:
+    """Yield an entry per line; no error shows a URL, for it may hold a password."""
+    for number, text in lines:
+        if text.strip():
+            yield _entry(_object(text, number), number)
+
+
+def _entry(members: dict[str, Any], line: int) -> ManifestEntry:
+    unknown = sorted(set(members) - _MEMBERS)
+    if unknown:
+        raise ManifestError(f"unknown member {fields.shown(unknown[0])}", line=line)
+    path, digests = members.get("path"), members.get("digests") or {}
+    if not isinstance(path, str):
+        raise ManifestError("path is missing, or no text", line=line)
+    if not isinstance(digests, dict) or not all(isinstance(v, str) for v in digests.values()):
+        raise ManifestError("digests are no object of texts", line=line)
+    return ManifestEntry(
+        fields.path(path, line=line),
+        url=_url(members.get("url"), line),
+        size=_size(members.get("size"), line),
+        digests=tuple(_digest(name, value, line) for name, value in digests.items()),
+        line=line,
+    )
+
+
+def _object(text: str, line: int) -> dict[str, Any]:
+    try:
+        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise ManifestError("not a JSON object", line=line) from None
+    if not isinstance(value, dict):
+        raise ManifestError("not a JSON object", line=line)
+    return value
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("repeated member")
+    return members
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _digest(algorithm: str, value: str, line: int) -> tuple[str, str]:
+    try:
+        expected = DigestValidation(algorithm, value)
+    except InvalidExpectation as error:
+        raise ManifestError(error.reason, line=line) from None
+    return expected.algorithm, expected.hexdigest
+
+
+def _size(value: object, line: int) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ManifestError("size is no whole number", line=line)
+    return fields.size(str(value), line=line)
+
+
+def _url(value: object, line: int) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ManifestError("url is no text", line=line)
+    try:
+        url = URL.parse(value)
+    except InvalidURL as error:
+        raise ManifestError(error.reason.partition(": ")[0], line=line) from None
+    if url.scheme not in SCHEMES:
+        raise ManifestError(f"the URL's scheme is none of {', '.join(SCHEMES)}", line=line)
+    return value
