@@ -12,6 +12,7 @@ import stat
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -27,11 +28,22 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 _FAILURE_PAUSE = 5.0
 
 
-class NoAuth(AuthBase):
-    """Sends nothing, and keeps the session from sending its own."""
+class AsAskedFor(AuthBase):
+    """Puts a request's URL back as it was asked for, then has ``auth`` sign it, if there is one.
+
+    requests rewrites escapes, which the signature in a URL may cover, and which an auth object must
+    see as they are sent. ``url`` is None where requests' spelling is to stay. ``auth`` is whatever
+    requests takes; None keeps the session from sending its own.
+    """
+
+    def __init__(self, url: str | None, auth: Any):
+        self._url = url
+        self._auth = HTTPBasicAuth(*auth) if isinstance(auth, tuple) else auth
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        return request
+        if self._url is not None:
+            request.url = self._url
+        return self._auth(request) if self._auth is not None else request
 
 
 def basic_auth(credentials: Credentials) -> HTTPBasicAuth:
@@ -87,8 +99,8 @@ class BearerAuth(AuthBase):
         if self._failed_at is not None and time.monotonic() - self._failed_at < _FAILURE_PAUSE:
             raise TokenFailed("the token source failed a moment ago")
         try:
-            token, self._expires_at = self._source()
-            self._token = _checked(token)
+            token, expires_at = self._source()
+            self._token, self._expires_at = _checked(token), _checked_expiry(expires_at)
         except TokenFailed:
             self._failed_at = time.monotonic()
             raise
@@ -102,6 +114,12 @@ def _checked(token: object) -> str:
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise TokenFailed("the token source returned what is no token")
     return token
+
+
+def _checked_expiry(expires_at: object) -> float | None:
+    if expires_at is not None and not isinstance(expires_at, (int, float)):
+        raise TokenFailed("the token source returned an expiry that is no number")
+    return expires_at
 
 
 def session_auth(settings: Settings) -> AuthBase | None:
@@ -144,5 +162,7 @@ class Netrc:
         except netrc.NetrcParseError as error:
             where = f"line {error.lineno}"
             raise InvalidSettings(f"netrc: cannot parse {str(file)!r}, {where}") from None
+        except UnicodeDecodeError:
+            raise InvalidSettings(f"netrc: cannot parse {str(file)!r}, it is no text") from None
         except OSError as error:
             raise InvalidSettings(f"netrc: cannot read {str(file)!r}: {error.strerror}") from None

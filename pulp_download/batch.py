@@ -6,6 +6,7 @@ import inspect
 import os
 import weakref
 from collections.abc import Generator, Iterable, Iterator
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -90,27 +91,29 @@ class Batch:
             results.close()
 
     def _run(self) -> Generator[DownloadFuture]:
-        crew = self._crew
+        crew, window = self._crew, self._window
         source = iter(self._downloads)
-        taken, outstanding, is_exhausted = 0, 0, False
+        taken = handed_out = 0
+        is_exhausted = False
         try:
             with crew:
                 while True:
                     self._check_process()
-                    if outstanding < self._window and not is_exhausted:
-                        try:
-                            download = next(source)
-                        except StopIteration:
-                            is_exhausted = True
-                            continue
+                    # Two taken for one handed out: the window fills although something is always
+                    # done, and what is done does not wait while a slow iterable fills the window.
+                    room = 0 if is_exhausted else min(2, window - (taken - handed_out))
+                    target = taken + room
+                    for download in islice(source, room):
                         crew.submit(_checked(download, taken))
-                        taken, outstanding = taken + 1, outstanding + 1
-                        if not crew.has_done():
-                            continue
-                    elif not outstanding:
+                        taken += 1
+                        del download
+                    is_exhausted = is_exhausted or taken < target
+                    if taken == handed_out:
                         return
+                    if room and not is_exhausted and not crew.has_done():
+                        continue
                     future = crew.next_done()
-                    outstanding -= 1
+                    handed_out += 1
                     yield future
                     del future  # the consumer decides how long it lives
         finally:

@@ -23,8 +23,8 @@
     │   └── BadStatus                         any status that is not the file
     │       ├── NotFound                      404, 410
     │       ├── NotAuthorized                 401, 403, 407, 530
-    │       ├── Throttled                     429, 503 that asks for a longer wait than allowed
     │       └── ServerFailed                  408, 425, 5xx
+    │           └── Throttled                 429, 503 that asks for a longer wait than allowed
     ├── ValidationError                       the bytes are not those expected
     │   ├── SizeMismatch
     │   └── DigestMismatch

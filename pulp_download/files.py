@@ -26,6 +26,9 @@ from pulp_download.writers import Writer
 # Read size when hashing what is on disk: large enough that system calls do not show.
 _READ_SIZE = 1 << 20
 
+# Absent, a symbolic link, a socket, or unreadable: fetched, and replaced.
+_NOTHING_TO_KEEP = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES})
+
 
 @dataclass(frozen=True, slots=True)
 class FileWriter:
@@ -100,8 +103,7 @@ class FileSink:
             try:
                 descriptor = self._open_target()
             except OSError as error:
-                # Absent, a symbolic link, or unreadable: fetched, and replaced.
-                if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES):
+                if error.errno in _NOTHING_TO_KEEP:
                     return None
                 raise
         facts = os.fstat(descriptor)
@@ -131,7 +133,7 @@ class FileSink:
     def _is_directory(self) -> bool:
         try:
             return stat.S_ISDIR(os.lstat(self._shown).st_mode)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return False
 
     def _open_target(self) -> int:
@@ -147,7 +149,7 @@ class FileSink:
 
     def _create(self) -> None:
         if self._writer.within is None:
-            os.makedirs(os.path.dirname(self._shown) or ".", exist_ok=True)
+            _make_directories(os.path.dirname(self._shown) or ".")
             self._temporary = os.path.join(os.path.dirname(self._shown), _temporary_name())
         else:
             self._directory = self._walk(make=True)
@@ -161,7 +163,7 @@ class FileSink:
         assert self._writer.within is not None
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         if make:
-            os.makedirs(self._writer.within, exist_ok=True)
+            _make_directories(self._writer.within)
         current = os.open(self._writer.within, flags)
         for component in os.fspath(self._writer.target).split("/")[:-1]:
             try:
@@ -204,11 +206,12 @@ class FileSink:
 
     def _discard(self) -> None:
         """Close everything, and remove the temporary file if it is still one."""
+        # Gone already, or a disk that fails: the first error is the one to tell.
         if self._file is not None:
-            os.close(self._file)
+            with suppress(OSError):
+                os.close(self._file)
             self._file = None
         if self._temporary:
-            # Gone already, or a disk that fails: the first error is the one to tell.
             with suppress(OSError):
                 os.unlink(self._temporary, dir_fd=self._directory)
             self._temporary = ""
@@ -260,6 +263,13 @@ class _errors_of:
 def _temporary_name() -> str:
     # Short and independent of the final name, which may already be as long as a name can be.
     return f".{secrets.token_hex(8)}.part"
+
+
+def _make_directories(path: str | os.PathLike[str]) -> None:
+    try:
+        os.makedirs(path, exist_ok=True)
+    except FileExistsError:  # a file, or a symbolic link that leads nowhere
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
 
 
 def _make_directory(name: str, parent: int) -> None:

@@ -45,6 +45,11 @@ def _tls(error: Exception, watch: Watch) -> DownloadError:
     return failed
 
 
+def _tls_end(error: Exception, watch: Watch) -> DownloadError:
+    # Also what CPython before 3.12.3 makes of a reset under TLS.
+    return ConnectionFailed("connection closed underneath TLS")
+
+
 def _foreign_tls(error: Exception, watch: Watch) -> DownloadError:
     return TLSFailed("TLS failed")
 
@@ -91,6 +96,7 @@ _TABLE: tuple[tuple[type[Exception], Callable[[Exception, Watch], DownloadError]
     (urllib3.exceptions.HTTPError, _named(ConnectionFailed)),
     (http.client.HTTPException, _named(ProtocolViolation)),
     (ssl.SSLCertVerificationError, _certificate),
+    (ssl.SSLEOFError, _tls_end),
     (ssl.SSLError, _tls),
     (TimeoutError, _connect_timeout),
     (OSError, _system),

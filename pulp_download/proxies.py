@@ -7,6 +7,7 @@ environment for every request and let it beat what the program configured.
 from __future__ import annotations
 
 import ipaddress
+import re
 import urllib.request
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -15,6 +16,9 @@ from pulp_download.settings import Settings
 from pulp_download.urls import URL
 
 NO_PROXY = "no_proxy"
+
+# An address with a port: of IPv6 it stands in brackets.
+_WITH_PORT = re.compile(r"(\[[^\]]*\]|[^:]*):([0-9]*)")
 
 
 def configured(settings: Settings) -> dict[str, str]:
@@ -36,11 +40,13 @@ def configured(settings: Settings) -> dict[str, str]:
     return proxies
 
 
-def for_url(url: URL, proxies: Mapping[str, str]) -> dict[str, str]:
+def for_url(url: str, proxies: Mapping[str, str]) -> dict[str, str]:
     """Return the proxies that apply to a URL: all of them, or none where ``no_proxy`` names it."""
-    exceptions = proxies.get(NO_PROXY, "")
-    if exceptions and is_exempt(url.origin.host, url.origin.port, exceptions):
-        return {}
+    exceptions = proxies.get(NO_PROXY)
+    if exceptions:
+        origin = URL.parse(url).origin
+        if is_exempt(origin.host, origin.port, exceptions):
+            return {}
     return {scheme: proxy for scheme, proxy in proxies.items() if scheme != NO_PROXY}
 
 
@@ -68,8 +74,8 @@ def _names(entry: str, host: str, port: int | None) -> bool:
         if only_port and only_port != str(port):
             return False
         return host == name or host.endswith(f".{name}")
-    if entry.count(":") == 1:
-        entry, _, only_port = entry.partition(":")
+    if match := _WITH_PORT.fullmatch(entry):
+        entry, only_port = match[1], match[2]
         if only_port != str(port):
             return False
     try:

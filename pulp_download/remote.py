@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Self, cast
 
 import requests
-from requests.auth import AuthBase
 
-from pulp_download import proxies, tls
+from pulp_download import tls
 from pulp_download.adapters.answer import Answer, answer_of
 from pulp_download.adapters.http import HttpAdapter, WatchedTimeout
-from pulp_download.auth import BearerAuth, Netrc, NoAuth, basic_auth
+from pulp_download.auth import AsAskedFor, BearerAuth, Netrc, basic_auth
 from pulp_download.errors import Cancelled
 from pulp_download.foreign import translated
 from pulp_download.redirects import REDIRECTS, Trail
-from pulp_download.session import Session
+from pulp_download.session import Session, guarded
 from pulp_download.settings import Settings
 from pulp_download.urls import URL
 from pulp_download.watchdog import Watch
@@ -61,6 +60,7 @@ class Remote:
         self._settings = settings if settings is not None else Settings(**fields)
         self._lock = threading.Lock()
         self._session: Session | None = None
+        self._settings_auth: Any = None
         self._netrc: Netrc | None = None
         self._process = os.getpid()
         self._watches: set[Watch] = set()
@@ -84,6 +84,7 @@ class Remote:
                 raise RuntimeError("this remote is closed")
             if self._session is None:
                 self._session = Session(self._settings)
+                self._settings_auth = self._session.auth
                 self._netrc = Netrc(self._settings.netrc)
             elif self._process != os.getpid():
                 self._after_fork(self._session)
@@ -107,11 +108,12 @@ class Remote:
         trail = Trail(url, session.max_redirects)
         may_renew = True
         while True:
+            auth = self._auth(session, trail, headers or {})
             with translated(watch, trail.current):
-                response = self._send(session, trail, watch, method, headers or {})
-            answer = answer_of(response, watch)
+                response = self._send(session, trail, watch, method, headers or {}, auth)
+                answer = answer_of(response, watch)
             status = response.status_code
-            if status == 401 and may_renew and self._renewed(session, response, watch, trail):
+            if status == 401 and may_renew and self._renewed(auth, response, watch, trail):
                 may_renew = False
                 answer.drain()
             elif status in REDIRECTS:
@@ -161,50 +163,64 @@ class Remote:
         watch: Watch,
         method: str,
         headers: Mapping[str, str],
+        auth: Any,
     ) -> requests.Response:
         url = trail.current
-        known = url.origin == trail.start.origin or url.origin in self._settings.trusted
-        request = requests.Request(
-            method, str(url), headers=dict(headers), auth=self._auth(session, trail, known=known)
-        )
+        has_params = url is trail.start and bool(session.params)
+        exactly = AsAskedFor(None if has_params else str(url), auth)
+        request = requests.Request(method, str(url), headers=dict(headers), auth=exactly)
         prepared = session.prepare_request(request)
-        if url is not trail.start or not session.params:
-            prepared.url = str(url)  # requests would rewrite escapes, which a signature may cover
+        prepared.hooks["response"] = [guarded(prepared.hooks["response"])]
+        known = self._is_known(trail)
         if not known:
             for name in [name for name in prepared.headers if name.lower() not in _HARMLESS]:
                 del prepared.headers[name]
-        return session.send(
+        response = session.send(
             prepared,
             stream=True,
             allow_redirects=False,
             timeout=cast(Any, WatchedTimeout(watch)),
             verify=session.verify,
             cert=session.cert if known else None,
-            proxies=proxies.for_url(url, session.proxies),
+            proxies=session.proxies,
         )
+        if response.request is None:  # the adapter's contract does not ask for it
+            response.request = prepared
+        return response
 
-    def _auth(self, session: requests.Session, trail: Trail, *, known: bool) -> AuthBase | None:
-        """Return who to be at the trail's current origin; None leaves it to the session."""
-        if not known:
-            return NoAuth()
-        if trail.current.origin != trail.start.origin:
+    def _is_known(self, trail: Trail) -> bool:
+        """Tell whether the trail's current origin may get the secrets of this remote."""
+        origin = trail.current.origin
+        return origin == trail.start.origin or origin in self._settings.trusted
+
+    def _auth(self, session: requests.Session, trail: Trail, headers: Mapping[str, str]) -> Any:
+        """Return who to be at the trail's current origin, as requests takes it.
+
+        Said closest wins: with the download (its URL, its headers), on the session, in the
+        settings, in netrc.
+        """
+        if not self._is_known(trail):
             return None
-        if trail.start.credentials is not None:
+        is_own = trail.current.origin == trail.start.origin
+        if is_own and trail.start.credentials is not None:
             return basic_auth(trail.start.credentials)
-        if session.auth is None and self._netrc is not None:
+        if any(name.lower() == "authorization" for name in headers):
+            return None
+        if session.auth is not None and session.auth is not self._settings_auth:
+            return session.auth
+        if session.headers.get("Authorization") is not None:
+            return None
+        if session.auth is None and is_own and self._netrc is not None:
             found = self._netrc.lookup(trail.current.origin.host)
             return basic_auth(found) if found else None
-        return None
+        return session.auth
 
-    def _renewed(
-        self, session: requests.Session, response: requests.Response, watch: Watch, trail: Trail
-    ) -> bool:
+    def _renewed(self, auth: Any, response: requests.Response, watch: Watch, trail: Trail) -> bool:
         """Tell whether a rejected token of ours has been replaced by another one."""
-        sent = response.request.headers.get("Authorization")
-        if not isinstance(session.auth, BearerAuth) or sent is None:
+        if not isinstance(auth, BearerAuth):
             return False
         with translated(watch, trail.current):
-            return session.auth.renew(str(sent))
+            return auth.renew(str(response.request.headers.get("Authorization")))
 
     def _after_fork(self, session: requests.Session) -> None:
         """Leave the parent's connections to the parent."""

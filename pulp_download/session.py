@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import http.cookiejar
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 import requests
+from requests.auth import HTTPDigestAuth
 from requests.cookies import RequestsCookieJar
 
 from pulp_download import auth, proxies
@@ -14,6 +15,8 @@ from pulp_download.adapters.file import FileAdapter
 from pulp_download.adapters.http import HttpAdapter
 from pulp_download.settings import Headers, Settings
 from pulp_download.version import VERSION
+
+Hook = Callable[..., Any]
 
 
 class Session(requests.Session):
@@ -45,6 +48,15 @@ class Session(requests.Session):
         self.mount("http://", adapter)
         self.mount("file://", FileAdapter())
 
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send, without a proxy where ``no_proxy`` names the host.
+
+        requests looks for such names in the environment only, and only with ``trust_env``.
+        """
+        known = kwargs.get("proxies", self.proxies)
+        kwargs["proxies"] = proxies.for_url(str(request.url), known)
+        return super().send(request, **kwargs)
+
     def resolve_redirects(self, *args: Any, **kwargs: Any) -> Generator[requests.Response]:
         """Follow for those who use the session themselves; skip requests' look-ahead.
 
@@ -53,6 +65,30 @@ class Session(requests.Session):
         """
         if not kwargs.get("yield_requests"):
             yield from super().resolve_redirects(*args, **kwargs)
+
+
+def guarded(hooks: Iterable[Hook]) -> Hook:
+    """Return one response hook for several, which closes the response when one of them raises.
+
+    requests would leave it to the garbage, and its connection open.
+    """
+
+    def run(response: requests.Response, **facts: Any) -> requests.Response:
+        for hook in hooks:
+            try:
+                response = hook(response, **facts) or response
+            except KeyError:
+                # requests' Digest trips over a challenge without realm or nonce: the 401 stands.
+                if isinstance(getattr(hook, "__self__", None), HTTPDigestAuth):
+                    continue
+                response.close()
+                raise
+            except BaseException:
+                response.close()
+                raise
+        return response
+
+    return run
 
 
 class _NothingPlanted(http.cookiejar.DefaultCookiePolicy):

@@ -114,10 +114,11 @@ class Settings:
         object.__setattr__(self, "headers", header_pairs(self.headers))
         origins = self.trusted_origins
         origins = (origins,) if isinstance(origins, str) else tuple(origins)
+        # Malformed ones are found here; userinfo in one would be shown, and means nothing.
+        origins = tuple(str(URL.parse(text).origin) for text in origins)
         object.__setattr__(self, "trusted_origins", origins)
         _check_numbers(self)
         _check_secrets(self)
-        _ = self.trusted  # malformed origins are found here
 
     @property
     def time_limits(self) -> TimeLimits:
@@ -154,7 +155,8 @@ def header_pairs(headers: Any) -> Headers:
     pairs = []
     for name, value in _pairs(headers):
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise InvalidSettings(f"malformed header name {str(name)[:60]!r}")
+            # A whole line may have been meant; what stands behind the colon is not shown.
+            raise InvalidSettings(f"malformed header name {str(name).partition(':')[0][:60]!r}")
         if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
             raise InvalidSettings(f"malformed value of header {name!r}")
         if name.lower() in _OWNED_HEADERS:
@@ -194,6 +196,10 @@ _NUMBERS: tuple[tuple[str, bool, float], ...] = (
 _WHOLE_NUMBERS = frozenset({"max_retries", "max_redirects", "max_size"})
 
 
+# Kinds of proxy whose connections can be watched; a SOCKS library would bring its own.
+_PROXY_SCHEMES = frozenset({"http", "https"})
+
+
 def _check_numbers(settings: Settings) -> None:
     for name, optional, smallest in _NUMBERS:
         value = getattr(settings, name)
@@ -216,7 +222,18 @@ def _check_secrets(settings: Settings) -> None:
     if settings.proxy_username is not None and settings.proxy_url is None:
         raise InvalidSettings("proxy_username without proxy_url")
     if settings.proxy_url is not None:
-        try:
-            URL.parse(settings.proxy_url)
-        except InvalidURL:
-            raise InvalidSettings("proxy_url is not an absolute URL") from None
+        _check_proxy(settings)
+    elif settings.proxy_password is not None:
+        raise InvalidSettings("proxy_password without proxy_url")
+
+
+def _check_proxy(settings: Settings) -> None:
+    try:
+        url = URL.parse(settings.proxy_url or "")
+    except InvalidURL:
+        raise InvalidSettings("proxy_url is not an absolute URL") from None
+    if url.scheme not in _PROXY_SCHEMES:
+        raise InvalidSettings(f"proxy_url must begin with http:// or https://, not {url.scheme}://")
+    named = settings.proxy_username is not None or url.credentials is not None
+    if settings.proxy_password is not None and not named:
+        raise InvalidSettings("proxy_password without proxy_username")

@@ -2,7 +2,7 @@
 
 Happy eyeballs (RFC 8305): a further address is tried every quarter of a second while the first ones
 are silent, and the first to answer wins, so that a dead address family costs that long and not a
-whole time-out.
+whole time-out. Who won is asked first the next time, so that it costs it once.
 """
 
 from __future__ import annotations
@@ -22,8 +22,15 @@ from pulp_download.watchdog import TICK, Watch
 # RFC 8305 section 5 recommends 250 ms between attempts.
 _ATTEMPT_DELAY = 0.25
 
+# Hosts whose winner is remembered: more than a run has upstreams. Then all are forgotten.
+_REMEMBERED = 1024
+
 AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str | int, ...]]
 SocketOptions = Sequence[tuple[int, int, int | bytes]]
+
+# The address that answered last, by host and port. A hint only: what the resolver does not say any
+# more is not tried, so threads may write it as they like.
+_winners: dict[tuple[str, int], object] = {}
 
 
 def connect(host: str, port: int, watch: Watch, options: SocketOptions = ()) -> socket.socket:
@@ -32,7 +39,15 @@ def connect(host: str, port: int, watch: Watch, options: SocketOptions = ()) -> 
     Raises OSError as the operating system says it (``socket.gaierror`` for names), TimeoutError
     when the phase is over, and the watch's verdict.
     """
-    return _Race(interleave(resolve(host, port, watch)), watch, options).winner()
+    addresses = interleave(resolve(host, port, watch))
+    last = _winners.get((host, port))
+    addresses.sort(key=lambda address: address[4] != last)  # stable: the others keep their order
+    winner = _Race(addresses, watch, options).winner()
+    if len(_winners) >= _REMEMBERED:
+        _winners.clear()
+    with suppress(OSError):  # reset already; whoever sends will be told
+        _winners[host, port] = winner.getpeername()
+    return winner
 
 
 def resolve(host: str, port: int, watch: Watch) -> list[AddressInfo]:

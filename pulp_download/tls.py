@@ -48,6 +48,12 @@ def _build(settings: TLSSettings) -> ssl.SSLContext:
         with _naming("ca_cert", settings.ca_cert):
             _trust(context, settings.ca_cert or DEFAULT_CA_BUNDLE_PATH)
     if settings.client_cert is not None:
+        for name, value in (
+            ("client_cert", settings.client_cert),
+            ("client_key", settings.client_key),
+        ):
+            with _naming(name, value):
+                _check_readable(value)
         with (
             _naming("client_cert", settings.client_cert),
             _as_file(settings.client_cert) as certificate,
@@ -78,12 +84,20 @@ def _as_file(value: str | None) -> Iterator[str | None]:
         yield file.name
 
 
+def _check_readable(value: str | None) -> None:
+    """Raise OSError for a file that is absent or closed to us; OpenSSL would not say which."""
+    if value is not None and _PEM not in value:
+        with open(value, "rb"):
+            pass
+
+
 @contextmanager
 def _naming(name: str, value: str | None) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        place = "the PEM text" if value and _PEM in value else f"{value!r}"
+        is_text = value is not None and ("\n" in value or _PEM in value)
+        place = "the PEM text" if is_text else f"{value!r}"
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise InvalidSettings(f"{name}: cannot use {place}: {reason}") from None
 

@@ -117,7 +117,9 @@ class _DigestCheck:
 
 @cache
 def _canonical(algorithm: str) -> str:
-    for spelling in (algorithm, algorithm.lower(), algorithm.lower().replace("-", "")):
+    lower = algorithm.lower()
+    # "SHA-256" is sha256 here, and "SHA3-256" sha3_256.
+    for spelling in (algorithm, lower, lower.replace("-", ""), lower.replace("-", "_")):
         if spelling in hashlib.algorithms_available:
             return spelling.lower()
     raise InvalidExpectation(f"unknown digest algorithm {algorithm[:40]!r}")

@@ -157,8 +157,8 @@ class Watch:
         if phase is not None and now >= phase[2]:
             self.stop(TimedOut(phase[0], phase[1]))
         since = self._reading_since
-        if since is None:
-            return
+        if since is None or phase is not None:
+            return  # a phase has its own limit; the wait for a head is no slow body
         if now - since >= limits.read:
             self.stop(TimedOut("read", limits.read))
         waited = self._waited + (now - since)
@@ -262,11 +262,11 @@ class Watchdog:
             for watch in watches:
                 watch.inspect(now)
 
-    def _until_next(self) -> float | None:
+    def _until_next(self) -> float:
+        # Also when nothing is watched: what comes is watched from the next tick, and not woken for.
         if not self._timers:
-            return TICK if self._watches else 10 * TICK
-        until = max(0.0, self._timers[0][0] - time.monotonic())
-        return min(until, TICK) if self._watches else until
+            return TICK
+        return min(TICK, max(0.0, self._timers[0][0] - time.monotonic()))
 
 
 def _join(thread: threading.Thread | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 import requests
 import urllib3
 
+from pulp_download.errors import TransferError, printable
 from pulp_download.validations import Chunk
 from pulp_download.watchdog import Watch
 
@@ -39,10 +40,17 @@ class Answer(Protocol):
 def answer_of(response: requests.Response, watch: Watch) -> Answer:
     """Return the answer behind a response, whichever adapter made it.
 
-    What a response hook has read already is served from ``response.content``.
+    What a response hook has read already is served from ``response.content``; raises TransferError
+    where that was decoded, for digests describe the bytes as sent.
     """
     raw = response.raw
     if isinstance(raw, urllib3.HTTPResponse) and raw.tell() > 0:
+        coding = response.headers.get("Content-Encoding", "identity")
+        if coding.lower() != "identity":
+            response.close()
+            raise TransferError(
+                f"a hook read the body, which decoded it ({printable(coding)[:60]})"
+            )
         return ForeignAnswer(response, watch, read=True)
     if hasattr(raw, "receive"):
         return cast(Answer, raw)

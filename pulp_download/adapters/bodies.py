@@ -47,7 +47,7 @@ def body_of(head: Head, method: str, wire: Wire) -> Body:
         promised = coding is not None or bool(length)
         return LengthBody(wire, 0, persistent and (method == "HEAD" or not promised))
     if coding is not None:
-        if coding.strip().lower() != "chunked":
+        if coding.lower() != "chunked":
             raise refused(f"unknown transfer coding {coding[:60]!r}")
         return ChunkedBody(wire, persistent and length is None)
     if length is not None:
@@ -59,7 +59,7 @@ def _content_length(headers: HTTPHeaderDict) -> int | None:
     value = headers.get("content-length")
     if value is None:
         return None
-    values = {part.strip() for part in value.split(",")}
+    values = {part.strip(" \t") for part in value.split(",")}
     number = values.pop()
     if values or not _DIGITS.fullmatch(number):
         raise refused(f"malformed Content-Length {value[:60]!r}")

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import errno
 import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +38,9 @@ class Readable(Protocol):
     def recv_into(self, buffer: memoryview, /) -> int:
         """Read at least one byte, or return 0 at the end."""
 
+    def settimeout(self, seconds: float | None, /) -> None:
+        """Have each read fail after ``seconds``."""
+
 
 class NoAnswer(ConnectionResetError):
     """The connection ended before the first byte of an answer."""
@@ -60,12 +66,13 @@ class Head:
 class Wire:
     """One connection's incoming bytes, in one buffer that is used again for every read."""
 
-    __slots__ = ("_buffer", "_end", "_socket", "_start", "watch")
+    __slots__ = ("_buffer", "_deadline", "_end", "_socket", "_start", "watch")
 
     def __init__(self, sock: Readable):
         self._socket = sock
         self._buffer = memoryview(bytearray(BUFFER_SIZE))
         self._start = self._end = 0
+        self._deadline: float | None = None
         self.watch: Watch | None = None
 
     @property
@@ -82,6 +89,8 @@ class Wire:
             self._buffer[: len(rest)] = rest
             self._start, self._end = 0, len(rest)
         watch = self.watch
+        if self._deadline is not None:
+            self._socket.settimeout(max(0.001, self._deadline - time.monotonic()))
         if watch is None:
             count = self._socket.recv_into(self._buffer[self._end :])
         else:
@@ -94,6 +103,19 @@ class Wire:
             watch.check()  # a socket that was shut down reads like a clean end
         self._end += count
         return count
+
+    @contextmanager
+    def hurried(self, seconds: float) -> Iterator[None]:
+        """Have all reads in this block end within ``seconds`` together, by TimeoutError.
+
+        The watch does not judge them: what is read is wanted by nobody.
+        """
+        self.watch, self._deadline = None, time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._deadline = None
+            self._socket.settimeout(None)
 
     def take(self, limit: int) -> memoryview:
         """Return up to ``limit`` pending bytes, valid until the next ``fill``."""
@@ -163,8 +185,8 @@ def parse_head(raw: bytes) -> Head:
     lines = (_FOLD.sub(" ", text) if "\n " in text or "\n\t" in text else text).split("\n")
     if len(lines) - 1 > _MAX_FIELDS:
         raise refused(f"more than {_MAX_FIELDS} fields in the head")
-    if len(raw) > _MAX_LINE and max(map(len, lines)) > _MAX_LINE:
-        raise refused(f"field line is longer than {_MAX_LINE} bytes")
+    if len(raw) > _MAX_LINE and max(begin, *map(len, lines)) > _MAX_LINE:
+        raise refused(f"line of the head is longer than {_MAX_LINE} bytes")
     for line in lines[:-1]:
         name, _, value = line.partition(":")
         headers.add(name, value.strip(" \t\r"))

@@ -8,17 +8,21 @@ this library never sends, takes the stock path of ``requests.adapters.HTTPAdapte
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 import urllib3
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from requests.utils import get_auth_from_url
 
 from pulp_download import tls
 from pulp_download.adapters.pools import POOLS_BY_SCHEME, Pool
+from pulp_download.adapters.raw import RawAnswer
 from pulp_download.settings import TimeLimits, TLSSettings
-from pulp_download.watchdog import Watch
+from pulp_download.watchdog import Watch, watchdog
 
 # Idle connections kept per host; more than anybody should open to one. Hosts kept: mirrors.
 _POOL_SIZE = 64
@@ -58,6 +62,17 @@ class HttpAdapter(HTTPAdapter):
             manager.pool_classes_by_scheme = POOLS_BY_SCHEME
         return manager
 
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """Return a proxy's credentials in UTF-8, as origins get theirs; requests knows Latin-1."""
+        username, password = get_auth_from_url(proxy)
+        if not username and not password:
+            return {}
+        pair = b64encode(f"{username}:{password}".encode()).decode("ascii")
+        return {"Proxy-Authorization": f"Basic {pair}"}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Do nothing: the shared SSL context has it all, and must not be added to."""
+
     def build_connection_pool_key_attributes(
         self, request: PreparedRequest, verify: Any, cert: Any = None
     ) -> tuple[Any, Any]:
@@ -84,11 +99,13 @@ class HttpAdapter(HTTPAdapter):
         """
         if request.body is not None:
             return super().send(request, stream, timeout, verify, cert, cast(Any, proxies))
-        watch = timeout.watch if isinstance(timeout, WatchedTimeout) else _own_watch(timeout)
         known = dict(proxies or {})
         pool = cast("Pool", self.get_connection_with_tls_context(request, verify, known, cert))
         target = self.request_url(request, known)
-        raw = pool.exchange(request, target, watch)
+        if isinstance(timeout, WatchedTimeout):
+            raw = pool.exchange(request, target, timeout.watch)
+        else:
+            raw = _exchange_unwatched(pool, request, target, timeout)
         response = self.build_response(request, raw)
         if not stream:
             _ = response.content
@@ -100,8 +117,25 @@ class HttpAdapter(HTTPAdapter):
         return TLSSettings(authorities, certificate, key, verify is not False)
 
 
+def _exchange_unwatched(
+    pool: Pool, request: PreparedRequest, target: str, timeout: Any
+) -> RawAnswer:
+    """Exchange for somebody who uses the session without this library's runs: a watch until closed.
+
+    What requests' ``timeout`` does not say has the default limits.
+    """
+    watch = _own_watch(timeout)
+    watchdog.add(watch)
+    try:
+        raw = pool.exchange(request, target, watch)
+    except BaseException:
+        watchdog.discard(watch)
+        raise
+    raw.when_closed = partial(watchdog.discard, watch)
+    return raw
+
+
 def _own_watch(timeout: Any) -> Watch:
-    """Return a watch for somebody who uses the session without this library's runs."""
     connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
     if isinstance(timeout, urllib3.Timeout):
         connect, read = timeout.connect_timeout, timeout.read_timeout

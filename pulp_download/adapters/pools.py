@@ -46,8 +46,12 @@ class WatchedConnection(HTTPConnection):
         host: str = getattr(self, "_dns_host", self.host)
         options = self.socket_options or ()
         sock = sockets.connect(host.strip("[]"), self.port, self.watch, options)
-        self._lifeline = sock.dup()
-        self.watch.attach(self._lifeline)
+        try:
+            self._lifeline = sock.dup()
+            self.watch.attach(self._lifeline)
+        except BaseException:  # stopped just now: nobody else knows this socket
+            sock.close()
+            raise
         return sock
 
     def attach(self, watch: Watch) -> None:
@@ -73,8 +77,10 @@ class WatchedConnection(HTTPConnection):
             self.close()
         elif self.wire is not None:
             self.wire.watch = None
-        if self.pool is not None:
-            self.pool._put_conn(self)
+        # An idle connection must not hold its pool, whose end is what closes idle connections.
+        pool, self.pool = self.pool, None
+        if pool is not None:
+            pool._put_conn(self)
 
     def close(self) -> None:
         self.wire = None
@@ -116,8 +122,7 @@ class Pool(urllib3.HTTPConnectionPool):
         except BaseException:
             watch.detach()
             watch.end()
-            connection.close()
-            self._put_conn(connection)
+            connection.give_back(reusable=False)
             raise
 
     def _ask(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol, cast
 
 import urllib3
 
 from pulp_download.adapters.bodies import Body
-from pulp_download.adapters.framing import Head
+from pulp_download.adapters.framing import Head, Wire
 from pulp_download.watchdog import Watch
 
 # An error's or redirect's body up to this size (and within these seconds) is read to keep its
@@ -20,7 +21,7 @@ _DRAIN_SECONDS = 0.5
 class Lender(Protocol):
     """A connection that was lent for one answer, and knows where it belongs."""
 
-    sock: Any
+    wire: Wire | None
 
     def give_back(self, *, reusable: bool) -> None:
         """Return to the pool, closed unless the last message was framed exactly."""
@@ -48,6 +49,7 @@ class RawAnswer(urllib3.HTTPResponse):
         self._framed = body
         self._lender: Lender | None = lender
         self._watch = watch
+        self.when_closed: Callable[[], None] | None = None
         super().__init__(
             body=cast(Any, _File(self)),
             headers=head.headers,
@@ -76,13 +78,13 @@ class RawAnswer(urllib3.HTTPResponse):
 
     def drain(self) -> None:
         """Close, reading a small rest first so that the connection can be used again."""
-        with suppress(Exception):  # whatever is wrong with the rest, nobody wanted it
-            if self._lender is not None and self._is_small():
-                sock = self._lender.sock
-                sock.settimeout(_DRAIN_SECONDS)
-                while self._watch.received <= _DRAIN_LIMIT and self._framed.read():
-                    pass
-                sock.settimeout(None)
+        wire = None if self._lender is None else self._lender.wire
+        # Whatever is wrong with the rest, nobody wanted it.
+        if wire is not None and self._is_small():
+            with suppress(Exception), wire.hurried(_DRAIN_SECONDS):
+                taken = 0
+                while taken <= _DRAIN_LIMIT and (piece := self._framed.read()):
+                    taken += len(piece)
         self.close()
 
     def _is_small(self) -> bool:
@@ -94,6 +96,8 @@ class RawAnswer(urllib3.HTTPResponse):
             lender, self._lender = self._lender, None
             self._watch.detach()
             lender.give_back(reusable=self._framed.is_reusable)
+            if self.when_closed is not None:
+                self.when_closed()
         super().close()
 
     def abandon(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -10,12 +12,13 @@ from typing import Any, TextIO
 
 import click
 
+from pulp_download.cli.failures import Failures
 from pulp_download.cli.options import Common, common, common_options, digest, size
 from pulp_download.cli.report import Report, silence_stdout
 from pulp_download.cli.status import Interrupted, Status, interruptible
-from pulp_download.cli.transfer import log_to_stderr, transfer
+from pulp_download.cli.transfer import connected, log_to_stderr, transfer
 from pulp_download.download import Download
-from pulp_download.errors import DownloadError, InvalidInput, WriteError
+from pulp_download.errors import DownloadError, InvalidInput, InvalidURL, WriteError, printable
 from pulp_download.files import FileWriter
 from pulp_download.remote import Remote
 from pulp_download.urls import file_name, redacted
@@ -69,7 +72,7 @@ def get(
         stack.enter_context(interruptible())
         remote = stack.enter_context(_remote(options))
         if output == "-":
-            return _to_stdout(urls[0], validations, remote)
+            return _to_stdout(urls[0], validations, remote, options)
         report = Report(options)
         if output is not None:
             items: Iterable[tuple[str, str | None]] = [(urls[0], output)]
@@ -89,18 +92,32 @@ def _check_usage(
         raise click.UsageError("--output, --digest and --size go with exactly one URL")
     if into is not None and output is not None:
         raise click.UsageError("--into and --output contradict each other")
+    if output not in (None, "-") and _is_device(output):
+        raise click.UsageError(f"--output {output!r} is no regular file; - is stdout")
+
+
+def _is_device(path: str) -> bool:
+    """Tell whether a rename over this path would destroy a device, a pipe or a socket."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _remote(options: Common) -> Remote:
     try:
-        return Remote(options.settings)
+        return connected(options.settings)
     except InvalidInput as error:
         raise click.UsageError(str(error)) from None
 
 
 def _opened(path: str) -> TextIO:
+    """Open a list so that bytes which are no text spoil their own line only."""
     try:
-        return sys.stdin if path == "-" else open(path, encoding="utf-8", errors="surrogateescape")
+        # A stream of its own; what it takes in at once is what is there.
+        where = 0 if path == "-" else path
+        return open(where, encoding="utf-8", errors="surrogateescape", closefd=where != 0)
     except OSError as error:
         raise click.UsageError(f"cannot read {path!r}: {error.strerror}") from None
 
@@ -140,20 +157,42 @@ def _downloads(
             report.failed_item(error.path, redacted(url), error)
 
 
-def _to_stdout(url: str, validations: list[Validation], remote: Remote) -> Status:
+def _to_stdout(url: str, validations: list[Validation], remote: Remote, options: Common) -> Status:
     """Write the one file to stdout; its last byte only when it has been verified."""
+    failures = Failures(options.failures)
+    if sys.stdout is None:
+        return Status.CLOSED
     out = sys.stdout.buffer
     try:
-        with Download(url, validations=validations, remote=remote).iter_content() as content:
-            for chunk in content:
-                out.write(chunk)
-                out.flush()
+        name = _name(url)
+        download = Download(url, validations=validations, remote=remote, attachment=name)
+        try:
+            with download.iter_content() as content:
+                for chunk in content:
+                    out.write(chunk)
+                    out.flush()
+        except DownloadError:
+            failures.add(download)
+            raise
     except DownloadError as error:
-        click.echo(f"pulp-download: failed: {error.message}", err=True)
-        return Status.USAGE if isinstance(error, InvalidInput) else Status.FAILED
-    except BrokenPipeError:
+        click.echo(f"pulp-download: failed: {printable(error.message)}", err=True)
+        return Status.FAILED
+    except OSError as error:
         silence_stdout()
-        return Status.CLOSED
+        if isinstance(error, BrokenPipeError):
+            return Status.CLOSED
+        click.echo(f"pulp-download: failed: stdout: {error.strerror}", err=True)
+        return Status.FAILED
     except Interrupted as interrupted:
         return interrupted.status
+    finally:
+        failures.close()
     return Status.DONE
+
+
+def _name(url: str) -> str:
+    """Return what a list would call the file that goes to stdout."""
+    try:
+        return file_name(url)
+    except InvalidURL:
+        return "stdout"

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pulp_download.cli.options import common, common_options
-from pulp_download.cli.report import Report
+from pulp_download.cli.report import PLANNED, Report
 from pulp_download.cli.source import Source
 from pulp_download.cli.status import Interrupted, Status, interruptible
 from pulp_download.cli.transfer import log_to_stderr, transfer
@@ -20,7 +20,7 @@ from pulp_download.errors import DownloadError
 from pulp_download.files import FileWriter
 from pulp_download.manifests import FORMATS, ManifestEntry
 from pulp_download.remote import Remote
-from pulp_download.urls import redacted
+from pulp_download.urls import URL, redacted
 from pulp_download.validations import DigestValidation, SizeValidation, Validation
 
 
@@ -63,7 +63,7 @@ def mirror(
             remotes = stack.enter_context(origin.remotes(options.settings))
             manifest = stack.enter_context(origin.manifest(remotes, format_name))
             manifest.check()
-            base = origin.base_for(manifest.format)
+            base = origin.base_for(manifest)
         except DownloadError as error:
             raise click.ClickException(error.at(redacted(source)).message) from None
         except Interrupted as interrupted:
@@ -72,17 +72,15 @@ def mirror(
         def downloads() -> Iterator[Download]:
             for entry in manifest.entries():
                 if _is_wanted(entry.path, include, exclude):
-                    url = entry.source(base)
-                    yield _download(entry, url, dest, remotes.of(url))
+                    yield _download(entry, dest, *remotes.route(entry.source(base)))
 
-        report = Report(options)
         if dry_run:
-            return _plan(downloads(), report)
+            return _plan(downloads(), Report(options, outcomes=PLANNED))
         total = None if include or exclude else manifest.count
-        return transfer(downloads(), options, report, total=total)
+        return transfer(downloads(), options, Report(options), total=total)
 
 
-def _download(entry: ManifestEntry, url: str, dest: Path, remote: Remote) -> Download:
+def _download(entry: ManifestEntry, dest: Path, url: URL, remote: Remote) -> Download:
     validations: list[Validation] = [DigestValidation(*digest) for digest in entry.digests]
     if entry.size is not None:
         validations.append(SizeValidation(entry.size))
@@ -92,12 +90,16 @@ def _download(entry: ManifestEntry, url: str, dest: Path, remote: Remote) -> Dow
 
 def _plan(downloads: Iterator[Download], report: Report) -> Status:
     """Say what would be done."""
+    status: Status | None = None
     try:
         for download in downloads:
             report.planned(download)
+            if report.is_closed:
+                break
     except Interrupted as interrupted:
-        return interrupted.status
-    return report.finish()
+        status = interrupted.status
+    finished = report.finish()
+    return finished if status is None else status
 
 
 def _is_wanted(path: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> bool:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from pulp_download.download import Download
+from pulp_download.errors import printable
 from pulp_download.events import Event, Finished, Progressed, Started
 
 # Seconds between two lines where there is no terminal to draw on.
@@ -135,6 +136,8 @@ class Bars:
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
+            # On a terminal lines go above the bars; what is piped somewhere else must arrive there.
+            redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
         )
         self._lock = threading.Lock()
         self._tally = Tally()
@@ -158,7 +161,7 @@ class Bars:
         self._tally.feed(event)
         with self._lock:
             if isinstance(event, Started) and len(self._rows) < _ROWS:
-                name = event.download.path.name if event.download.path else "-"
+                name = printable(event.download.path.name) if event.download.path else "-"
                 shown = name if len(name) <= 40 else f"{name[:18]}...{name[-19:]}"
                 self._rows[event.download] = self._progress.add_task(shown, total=None, count="")
             row = self._rows.get(event.download)

@@ -9,9 +9,9 @@ import threading
 import time
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from pulp_download.cli.failures import Failures
 from pulp_download.cli.options import Common
 from pulp_download.cli.progress import readable
 from pulp_download.cli.status import Status
@@ -19,28 +19,31 @@ from pulp_download.download import Download
 from pulp_download.errors import Cancelled, DownloadError, printable
 from pulp_download.events import Event, Finished
 from pulp_download.result import Result
-from pulp_download.validations import DigestValidation, expected_size
+from pulp_download.validations import expected_size
 
-# The outcomes of a file, in the order of the summary.
+# The outcomes of a file, in the order of the summary; and those of a dry run.
 OUTCOMES = ("downloaded", "present", "failed", "cancelled")
-PLANNED = ("would-download", "present")
+PLANNED = ("would-download", "present", "failed")
 
 
 class Report:
     """Takes each file's end once, from whichever thread it comes, and says it as it ends.
 
     ``attachment`` of a download is its path as the report shows it. An observer: files that ran are
-    told by their Finished event; those that never ran by :meth:`failed`.
+    told by their Finished event; those that never ran by :meth:`failed`. ``is_closed`` tells that
+    nobody reads stdout any more, or that it takes no more, and that there is no use in going on.
     """
 
-    def __init__(self, options: Common):
+    def __init__(self, options: Common, *, outcomes: tuple[str, ...] = OUTCOMES):
         self._options = options
+        self._outcomes = outcomes
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._bytes = 0
         self._started = time.monotonic()
         self._told: set[Download] = set()
-        self._failures = _Failures(options.failures)
+        self._failures = Failures(options.failures)
+        self._closed_status = Status.CLOSED
         self.is_closed = False
 
     def __call__(self, event: Event) -> None:
@@ -93,27 +96,30 @@ class Report:
 
     def planned(self, download: Download) -> None:
         """Say what would be done with a file, after a look at what is there."""
-        status = "present" if download.is_present() else "would-download"
+        try:
+            status = "present" if download.is_present() else "would-download"
+        except DownloadError as error:
+            self.failed(download, error)
+            return
         line = _line(str(download.attachment), download.url.redacted, status)
-        line["size"] = expected_size(download.validations)
-        self._say(status, line)
+        line["size"] = size = expected_size(download.validations)
+        self._say(status, line, size or 0 if status == "would-download" else 0)
 
     def finish(self) -> Status:
         """Say the summary; return the status of a command that ran to its end."""
         with self._lock:
-            outcomes = PLANNED if self._counts["would-download"] else OUTCOMES
             seconds = time.monotonic() - self._started
             if self._options.as_json:
-                counts = {outcome: self._counts[outcome] for outcome in outcomes}
+                counts = {outcome: self._counts[outcome] for outcome in self._outcomes}
                 summary = {**counts, "bytes": self._bytes, "seconds": round(seconds, 6)}
                 self._print(json.dumps({"summary": summary}))
             elif not self._options.quiet:
-                counted = [f"{self._counts[outcome]} {outcome}" for outcome in outcomes]
+                counted = [f"{self._counts[outcome]} {outcome}" for outcome in self._outcomes]
                 self._print(f"{', '.join(counted)}; {readable(self._bytes)} in {seconds:.1f} s")
             failed = self._counts["failed"] + self._counts["cancelled"]
         self._failures.close()
         if self.is_closed:
-            return Status.CLOSED
+            return self._closed_status
         return Status.FAILED if failed else Status.DONE
 
     def _say(self, status: str, line: dict[str, Any], size: int = 0) -> None:
@@ -133,9 +139,12 @@ class Report:
             return
         try:
             print(text, flush=True)
-        except (BrokenPipeError, ValueError):
+        except OSError as error:
             self.is_closed = True
             silence_stdout()
+            if not isinstance(error, BrokenPipeError):  # a full disk, say
+                self._closed_status = Status.FAILED
+                _complain(f"stdout: {error.strerror}")
 
 
 def silence_stdout() -> None:
@@ -143,43 +152,6 @@ def silence_stdout() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
-
-
-class _Failures:
-    """The file of ``--failures``: JSON lines that the format ``jsonl`` reads back.
-
-    Holds URLs as they were given, queries included, so only its owner may read it.
-    """
-
-    def __init__(self, path: Path | None):
-        self._path = path
-        self._file: TextIO | None = None
-        self._lock = threading.Lock()
-        if path is not None:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-            self._file = os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8")
-
-    def add(self, download: Download) -> None:
-        if self._file is None:
-            return
-        digests = {
-            validation.algorithm: validation.hexdigest
-            for validation in download.validations
-            if isinstance(validation, DigestValidation)
-        }
-        entry = {
-            "path": str(download.attachment),
-            "url": download.source,
-            "size": expected_size(download.validations),
-            "digests": digests,
-        }
-        with self._lock:
-            self._file.write(json.dumps(entry) + "\n")
-            self._file.flush()
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
 
 
 def _line(path: str | None, url: str | None, status: str) -> dict[str, Any]:

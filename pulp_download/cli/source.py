@@ -3,42 +3,49 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
+from urllib.parse import unquote
 
+from pulp_download.cli.transfer import connected
 from pulp_download.download import Download
 from pulp_download.errors import InvalidInput
 from pulp_download.manifests import Manifest
 from pulp_download.remote import Remote
 from pulp_download.settings import Settings
-from pulp_download.urls import URL, Origin
+from pulp_download.urls import URL, Credentials, Origin
 
 _CHUNK = 1 << 16
 
 # Formats whose names are relative to the repository's root, which is the folder above this one.
 _ROOT_ABOVE = {"debian-packages": "/dists/"}
 
-# Formats that name every file by an absolute URL.
-_ABSOLUTE = frozenset({"urls", "jsonl"})
-
 
 @dataclass(frozen=True)
 class Remotes:
-    """The remote for what the caller named, and one without secrets for what a manifest names."""
+    """The remote for what the caller named, and one without secrets for what a manifest names.
+
+    ``named`` are the origins of the URLs that the caller gave, with their userinfo, if any, which
+    is for no other origin. ``is_own``: the list is the caller's own, and so are all its URLs.
+    """
 
     known: Remote
     stranger: Remote
-    origins: frozenset[Origin] | None  # None: the list is the caller's own, and so are its URLs
+    named: Mapping[Origin, Credentials | None]
+    is_own: bool
 
-    def of(self, url: str) -> Remote:
-        """Return the remote that a listed URL is fetched through."""
-        if self.origins is None or URL.parse(url).origin in self.origins:
-            return self.known
-        return self.stranger
+    def route(self, url: str) -> tuple[URL, Remote]:
+        """Return a listed URL with the credentials for it, and the remote to fetch it through."""
+        parsed = URL.parse(url)
+        credentials = self.named.get(parsed.origin)
+        if credentials is not None and parsed.credentials is None:
+            parsed = replace(parsed, credentials=credentials)
+        is_known = self.is_own or parsed.origin in self.named
+        return parsed, self.known if is_known else self.stranger
 
 
 @dataclass(frozen=True)
@@ -67,14 +74,11 @@ class Source:
     @property
     def name(self) -> str:
         """The manifest's file name, by which its format may be known."""
-        return "stdin" if self.url is None else self.url.path.rpartition("/")[2]
+        return "stdin" if self.url is None else unquote(self.url.path.rpartition("/")[2])
 
     @contextmanager
     def remotes(self, settings: Settings) -> Iterator[Remotes]:
-        """Open the remotes; a userinfo of SOURCE counts as --username and its password."""
-        credentials = self.url.credentials if self.url is not None else None
-        if credentials is not None and settings.username is None and settings.token is None:
-            settings = replace(settings, username=credentials[0], password=credentials[1])
+        """Open the remotes."""
         without_secrets = replace(
             settings,
             username=None,
@@ -85,9 +89,12 @@ class Source:
             client_cert=None,
             client_key=None,
         )
-        named = frozenset(url.origin for url in (self.url, self.base) if url is not None)
-        with Remote(settings) as known, Remote(without_secrets) as stranger:
-            yield Remotes(known, stranger, None if self.is_local else named)
+        named: dict[Origin, Credentials | None] = {}
+        for url in (self.url, self.base):
+            if url is not None:
+                named[url.origin] = url.credentials or named.get(url.origin)
+        with connected(settings) as known, Remote(without_secrets) as stranger:
+            yield Remotes(known, stranger, named, self.is_local)
 
     @contextmanager
     def manifest(self, remotes: Remotes, format_name: str | None) -> Iterator[Manifest]:
@@ -103,17 +110,20 @@ class Source:
         ):
             yield manifest
 
-    def base_for(self, format_name: str) -> URL:
-        """Return what the relative names of a manifest in this format are resolved against."""
+    def base_for(self, manifest: Manifest) -> URL:
+        """Return what the relative names of this manifest are resolved against.
+
+        Raises InvalidInput where it has such names and nothing to resolve them against.
+        """
         if self.base is not None:
             return self.base
         if self.url is None:
-            if format_name in _ABSOLUTE:
-                return URL.parse("file:///")
-            raise InvalidInput("names of a manifest from stdin need --base-url")
-        above = _ROOT_ABOVE.get(format_name)
+            if any(entry.url is None for entry in manifest.entries()):
+                raise InvalidInput("names of a manifest from stdin need --base-url")
+            return URL.parse("file:///")  # for no entry
+        above = _ROOT_ABOVE.get(manifest.format)
         if above is not None and above in self.url.path:
-            root = self.url.path.partition(above)[0]
+            root = self.url.path.rpartition(above)[0]
             return URL(self.url.origin, f"{root}/")
         return self.url
 

@@ -14,6 +14,8 @@ from pulp_download.cli.status import Interrupted, Status
 from pulp_download.download import Download
 from pulp_download.errors import DownloadError
 from pulp_download.events import Event
+from pulp_download.remote import Remote
+from pulp_download.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,13 @@ def transfer(
             status = interrupted.status
     finished = report.finish()
     return finished if status is None else status
+
+
+def connected(settings: Settings) -> Remote:
+    """Return a remote whose session is there; InvalidInput now, not for every file."""
+    remote = Remote(settings)
+    _ = remote.session  # reads a netrc
+    return remote
 
 
 def log_to_stderr(*, verbose: bool) -> None:

@@ -69,7 +69,7 @@ TABLE = (
         "jsonl",
         jsonl.parse,
         re.compile(r".*\.jsonl", re.IGNORECASE),
-        re.compile(r"\s*\{.*\}\s*"),
+        re.compile(r'\s*\{.*"path"\s*:.*\}\s*'),
     ),
     Format(
         "urls",

@@ -19,6 +19,10 @@ SAMPLES = {
         f"Package: a\nFilename: pool/a.deb\nSize: 123\nMD5sum: {MD5}\nSHA256: {OTHER}\n\n"
         f"Package: b\nDescription: x\n more\nFilename: ./b.deb\nSize: 45\nSHA256: {SHA256}\n\n"
     ),
+    "jsonl": (
+        f'{{"path": "a/b", "url": "http://h/a", "size": 10, "digests": {{"sha256": "{OTHER}"}}}}\n'
+        f'{{"path": "c", "size": null, "digests": {{"md5": "{MD5}", "sha256": "{SHA256}"}}}}\n'
+    ),
 }
 each_format = pytest.mark.parametrize("format", FORMATS)
 

@@ -21,7 +21,7 @@ SAMPLES = {
 
 
 def test_the_formats_have_the_names_that_callers_rely_on() -> None:
-    assert FORMATS == ("checksums", "debian-packages", "pulp-manifest", "urls")
+    assert FORMATS == ("checksums", "debian-packages", "jsonl", "pulp-manifest", "urls")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "",
             (
                 "empty, and its name tells no format; say which of checksums, debian-packages,"
-                " pulp-manifest, urls it is"
+                " jsonl, pulp-manifest, urls it is"
             ),
         ),
         (
@@ -114,18 +114,24 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "# comment\n\n",
             (
                 "empty, and its name tells no format; say which of checksums, debian-packages,"
-                " pulp-manifest, urls it is"
+                " jsonl, pulp-manifest, urls it is"
             ),
         ),
         (
             "list",
             "hello",
-            "unknown format; say which of checksums, debian-packages, pulp-manifest, urls it is",
+            (
+                "unknown format; say which of checksums, debian-packages, jsonl, pulp-manifest,"
+                " urls it is"
+            ),
         ),
         (
             "Release",
             "Origin: Debian\n",
-            "unknown format; say which of checksums, debian-packages, pulp-manifest, urls it is",
+            (
+                "unknown format; say which of checksums, debian-packages, jsonl, pulp-manifest,"
+                " urls it is"
+            ),
         ),
     ],
 )
@@ -155,7 +161,8 @@ def test_an_unknown_given_format_is_the_callers_mistake() -> None:
     with pytest.raises(InvalidInput) as caught:
         parse(BytesIO(), name="urls", format="rpm")
     assert str(caught.value) == (
-        "unknown manifest format 'rpm'; known: checksums, debian-packages, pulp-manifest, urls"
+        "unknown manifest format 'rpm'; known: checksums, debian-packages, jsonl, pulp-manifest,"
+        " urls"
     )
 
 

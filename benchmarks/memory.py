@@ -1,0 +1,59 @@
+"""Memory while a million lazily generated downloads run over the ``file:`` adapter."""
+
+from __future__ import annotations
+
+import resource
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pulp_download import Batch, Download, Remote
+from pulp_download.validations import Chunk
+from pulp_download.writers import MemorySink
+
+WARM = 10_000
+
+
+class Nowhere:
+    """A writer that keeps nothing, so that only the engine's own memory is seen."""
+
+    path = None
+
+    def open(self) -> MemorySink:
+        return NowhereSink(lambda value: None)
+
+
+class NowhereSink(MemorySink):
+    def write(self, chunk: Chunk) -> None: ...
+
+
+def resident() -> int:
+    """Return this process's resident bytes."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+def measure(*, quick: bool) -> dict[str, Any]:
+    """Return how much resident memory grew between item 10,000 and the last."""
+    count = 100_000 if quick else 1_000_000
+    with tempfile.TemporaryDirectory() as folder, Remote() as remote:
+        source = Path(folder, "source")
+        source.write_bytes(bytes(1000))
+        url, writer = source.as_uri(), Nowhere()
+
+        def downloads() -> Iterator[Download]:
+            for number in range(count):
+                yield Download(url, writer, remote=remote, attachment=number)
+
+        seen = warm = most = 0
+        with Batch(downloads(), concurrency=8) as batch:
+            for result in batch:
+                assert result.result().size == 1000
+                seen += 1
+                if seen == WARM:
+                    warm = resident()
+                elif seen > WARM and seen % 1000 == 0:
+                    most = max(most, resident())
+    assert seen == count
+    return {f"RSS growth from item {WARM} to item {count} (MB)": round((most - warm) / 1e6, 2)}
