@@ -80,6 +80,10 @@ class BearerAuth(AuthBase):
             assert self._token is not None
             return self._token
 
+    def after_fork(self) -> None:
+        """Begin with a lock of this process's own; the other's may be held by a thread of it."""
+        self._lock = threading.Lock()
+
     def renew(self, rejected: str | None) -> bool:
         """Replace a rejected Authorization value; tell whether another is there to be tried.
 

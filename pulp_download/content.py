@@ -9,8 +9,15 @@ from typing import Any, NoReturn, Self
 
 from urllib3 import HTTPHeaderDict
 
-from pulp_download.errors import Cancelled, DownloadError, SizeMismatch, UnverifiableLength
+from pulp_download.errors import (
+    Cancelled,
+    DownloadError,
+    SizeMismatch,
+    UnverifiableLength,
+    ValidationError,
+)
 from pulp_download.foreign import translate
+from pulp_download.printable import printable
 from pulp_download.remote import Opened
 from pulp_download.settings import Settings
 from pulp_download.urls import URL
@@ -207,6 +214,14 @@ class Content:
         if self._when_over is not None:
             self._when_over(error)
 
+    def _hint(self) -> str:
+        """Say what may have come in the place of the file: a portal's page, a coded copy."""
+        coding = self.headers.get("Content-Encoding")
+        if coding is not None:
+            return f"upstream says Content-Encoding: {printable(coding[:40])}"
+        kind = self.headers.get("Content-Type", "")
+        return f"upstream says {printable(kind[:60])}" if kind.startswith("text/html") else ""
+
     def _closing(self) -> _Closing:
         return _Closing(self)
 
@@ -234,6 +249,8 @@ class _Closing:
             content._end(None, abandon=True)
             return
         ours = translate(error, content._watch, content._source)
+        if isinstance(ours, ValidationError):
+            ours.hint = content._hint()
         content._end(ours if isinstance(ours, DownloadError) else None, abandon=True)
         if ours is not error:
             raise ours from None

@@ -45,6 +45,7 @@ class Crew:
         self._done: SimpleQueue[DownloadFuture | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._futures: dict[Run, DownloadFuture] = {}
+        self._queued: set[Run] = set()
         self._waiting: dict[Run, Timer] = {}
         self._paths: set[str] = set()
         self._executor: ThreadPoolExecutor | None = None
@@ -84,6 +85,7 @@ class Crew:
             if not is_taken:
                 run = Run(download, download.remote or self._shared_remote(), self._observer)
                 self._futures[run] = future
+                self._queued.add(run)
                 if path is not None:
                     self._paths.add(path)
         if is_taken:
@@ -91,6 +93,8 @@ class Crew:
             future.set_exception(WriteError(reason, path=path))
             self._done.put(future)
             return
+        run.enqueue()
+        run.wake_by(partial(self._drop, run))
         self._todo.put(run)
         self._hire()
 
@@ -138,7 +142,7 @@ class Crew:
         try:
             self._executor.submit(self._work)
         except RuntimeError:  # no more threads to be had: go on with those there are
-            if not self._workers:
+            if not self._workers and not self._is_stopped:
                 raise
             return
         self._workers += 1
@@ -146,8 +150,20 @@ class Crew:
     def _work(self) -> None:
         self._threads.add(threading.get_ident())
         while (run := self._todo.get()) is not None:
-            self._advance(run)
+            with self._lock:
+                is_wanted = run in self._futures
+                self._queued.discard(run)
+            if is_wanted:
+                self._advance(run)
             del run  # an idle worker must not keep the last download alive
+
+    def _drop(self, run: Run) -> None:
+        """End a run that is stopped while it is queued; its outcome waits for no worker."""
+        with self._lock:
+            is_queued = run in self._queued
+            self._queued.discard(run)
+        if is_queued:
+            self._finish(run, run.drop())
 
     def _advance(self, run: Run) -> None:
         try:

@@ -42,15 +42,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from pulp_download.printable import printable
+
 # Characters of server text kept in a reason; not measured, enough to recognise a message.
 _REASON_LIMIT = 300
-
-
-def printable(text: str) -> str:
-    """Return text from outside with what could steer a terminal or a log escaped."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +231,14 @@ class Throttled(ServerFailed):
 
 
 class ValidationError(DownloadError):
-    """The bytes are not those expected."""
+    """The bytes are not those expected; ``hint`` says what they may be instead, or is empty."""
 
     retryable = True
+    hint = ""
+
+    @property
+    def message(self) -> str:
+        return f"{super().message} ({self.hint})" if self.hint else super().message
 
 
 class SizeMismatch(ValidationError):
@@ -248,6 +248,7 @@ class SizeMismatch(ValidationError):
         more = "at least " if actual > expected else ""
         super().__init__(f"expected {expected} bytes, got {more}{actual}", url=url)
         self.args = (expected, actual)
+        self.retryable = actual <= expected  # a server that sends too much will do so again
         self.expected = expected
         self.actual = actual
 

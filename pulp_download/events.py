@@ -7,6 +7,8 @@ for the rest of the run. Without an observer no event is made.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,12 @@ from pulp_download.errors import DownloadError, FailedTry
 if TYPE_CHECKING:
     from pulp_download.download import Download
     from pulp_download.result import Result
+
+
+log = logging.getLogger(__name__)
+
+# Seconds between two Progressed events of one download: faster than anybody reads.
+_PROGRESS_INTERVAL = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +72,33 @@ class Finished(Event):
 
 
 Observer = Callable[[Event], None]
+
+
+class Teller:
+    """One run's line to its observer, dropped at the observer's first exception."""
+
+    def __init__(self, download: Download, observer: Observer | None):
+        self._download = download
+        self._observer = observer
+        self._told_at = 0.0
+
+    @property
+    def has_observer(self) -> bool:
+        return self._observer is not None
+
+    def tell(self, kind: Callable[..., Event], *facts: object) -> None:
+        """Make an event and hand it over, if anybody listens."""
+        if self._observer is None:
+            return
+        try:
+            self._observer(kind(self._download, *facts))
+        except Exception:
+            log.exception("an observer raised and is dropped for this run")
+            self._observer = None
+
+    def progressed(self, received: int, total: int | None) -> None:
+        """Tell of bytes, but not more often than anybody reads."""
+        now = time.monotonic()
+        if now - self._told_at >= _PROGRESS_INTERVAL:
+            self._told_at = now
+            self.tell(Progressed, received, total)

@@ -75,6 +75,13 @@ def _truncated(error: Exception, watch: Watch) -> DownloadError:
     return Truncated(watch.received)
 
 
+def _broken(error: Exception, watch: Watch) -> DownloadError:
+    # urllib3 wraps what it found, a short body as well.
+    if any(isinstance(cause, urllib3.exceptions.IncompleteRead) for cause in error.args):
+        return _truncated(error, watch)
+    return ConnectionFailed(type(error).__name__)
+
+
 # First match wins, so the special stands above the general.
 _TABLE: tuple[tuple[type[Exception], Callable[[Exception, Watch], DownloadError]], ...] = (
     (requests.exceptions.InvalidSchema, _named(UnsupportedScheme)),
@@ -88,11 +95,12 @@ _TABLE: tuple[tuple[type[Exception], Callable[[Exception, Watch], DownloadError]
     (requests.exceptions.ConnectionError, _named(ConnectionFailed)),
     (requests.exceptions.RequestException, _named(TransferError)),
     (urllib3.exceptions.SSLError, _foreign_tls),
+    (urllib3.exceptions.NewConnectionError, _named(ConnectionFailed)),  # by birth a timeout
     (urllib3.exceptions.ConnectTimeoutError, _connect_timeout),
     (urllib3.exceptions.TimeoutError, _read_timeout),
     (urllib3.exceptions.IncompleteRead, _truncated),
     (urllib3.exceptions.LocationParseError, _named(InvalidURL)),
-    (urllib3.exceptions.ProtocolError, _named(ConnectionFailed)),
+    (urllib3.exceptions.ProtocolError, _broken),
     (urllib3.exceptions.HTTPError, _named(ConnectionFailed)),
     (http.client.HTTPException, _named(ProtocolViolation)),
     (ssl.SSLCertVerificationError, _certificate),

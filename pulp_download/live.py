@@ -16,19 +16,19 @@ class LiveRuns:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._runs: dict[Download, list[Run]] = {}
+        self._runs: dict[Download, set[Run]] = {}
 
     def add(self, run: Run) -> None:
         with self._lock:
-            self._runs.setdefault(run.download, []).append(run)
+            self._runs.setdefault(run.download, set()).add(run)
 
     def discard(self, run: Run) -> None:
         with self._lock:
-            runs = self._runs.get(run.download, [])
-            if run in runs:
-                runs.remove(run)
-            if not runs:
-                self._runs.pop(run.download, None)
+            runs = self._runs.get(run.download)
+            if runs is not None:
+                runs.discard(run)
+                if not runs:
+                    del self._runs[run.download]
 
     def of(self, download: Download) -> tuple[Run, ...]:
         """Return the runs of a download at this moment."""

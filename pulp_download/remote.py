@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self, cast
 
@@ -65,6 +66,7 @@ class Remote:
         self._process = os.getpid()
         self._watches: set[Watch] = set()
         self._is_closed = False
+        _remotes.add(self)
         if self._settings.ca_cert or self._settings.client_cert:
             tls.ssl_context(self._settings.tls)  # a bad file is told now, not by every download
 
@@ -87,7 +89,7 @@ class Remote:
                 self._settings_auth = self._session.auth
                 self._netrc = Netrc(self._settings.netrc)
             elif self._process != os.getpid():
-                self._after_fork(self._session)
+                self._connect_anew(self._session)
             self._process = os.getpid()
             return self._session
 
@@ -222,9 +224,26 @@ class Remote:
         with translated(watch, trail.current):
             return auth.renew(str(response.request.headers.get("Authorization")))
 
-    def _after_fork(self, session: requests.Session) -> None:
+    def _connect_anew(self, session: requests.Session) -> None:
         """Leave the parent's connections to the parent."""
         for adapter in session.adapters.values():
             if isinstance(adapter, HttpAdapter):
                 adapter.renew()
         self._watches.clear()
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        if isinstance(self._settings_auth, BearerAuth):
+            self._settings_auth.after_fork()
+
+
+_remotes: weakref.WeakSet[Remote] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    # Locks may be held by threads that the child does not have.
+    for remote in tuple(_remotes):
+        remote._after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

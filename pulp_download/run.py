@@ -20,8 +20,9 @@ from pulp_download.content import Content
 from pulp_download.errors import (
     Cancelled,
     DownloadError,
+    WriteError,
 )
-from pulp_download.events import Event, Finished, Observer, Progressed, Started, TryFailed
+from pulp_download.events import Finished, Observer, Started, Teller, TryFailed
 from pulp_download.existing import could_be_right, verified_digests
 from pulp_download.live import live
 from pulp_download.remote import Remote
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from pulp_download.download import Download
 
 log = logging.getLogger(__name__)
-
-# Seconds between two Progressed events of one download: faster than anybody reads.
-_PROGRESS_INTERVAL = 0.1
 
 # Answers to conditional and range requests that are handed on as they are.
 _ANSWERS_TO_CONDITIONS = frozenset({206, 304, 412, 416})
@@ -69,7 +67,7 @@ class Run:
         self._remote = remote
         self._settings = settings = remote.settings
         self._watch = Watch(settings.time_limits)
-        self._observer = observer
+        self._teller = Teller(download, observer)
         self._headers = {**dict(download.headers), **(headers or {})}
         self._is_conditional = bool(headers)
         self._has_begun = False
@@ -77,11 +75,21 @@ class Run:
         self._attempts = Attempts(policy, [str(download.url)])
         self._sink: Sink | None = None
         self._existing: Existing | None = None
-        self._told_at = 0.0
 
     def cancel(self) -> bool:
         """Stop this run from any thread; tell whether it was not stopped before."""
         return self._watch.cancel()
+
+    def enqueue(self) -> None:
+        """Let ``Download.cancel`` reach this run although it has not begun."""
+        live.add(self)
+
+    def drop(self) -> DownloadError:
+        """Give up a run that was stopped before it began; return why."""
+        live.discard(self)
+        self._watch.on_stop = None
+        verdict = self._watch.verdict
+        return Cancelled() if verdict is None else verdict
 
     def wake_by(self, wake: Callable[[], None]) -> None:
         """Have a stop during a wait call ``wake``, from any thread, perhaps more than once."""
@@ -170,8 +178,8 @@ class Run:
             settings=self._settings,
             chunk_size=chunk_size,
         )
-        if self._observer is not None:
-            content.on_progress = self._progressed
+        if self._teller.has_observer:
+            content.on_progress = self._teller.progressed
         return content
 
     def _asked_for(self, status: int) -> bool:
@@ -250,37 +258,25 @@ class Run:
         self._remote.register(self._watch)
         watchdog.add(self._watch)
         live.add(self)
-        self._tell(Started, self.download)
+        self._teller.tell(Started)
 
     def _end(self, result: Result | None, error: BaseException | None) -> None:
         live.discard(self)
+        self._watch.on_stop = None  # it may know this run, and cycles wait for the collector
         watchdog.discard(self._watch)
         self._remote.unregister(self._watch)
         failure = error if isinstance(error, DownloadError) else None
         elapsed = time.monotonic() - self._watch.started
-        self._tell(Finished, self.download, result, failure, elapsed)
+        self._teller.tell(Finished, result, failure, elapsed)
 
     def _failed(self, error: DownloadError) -> None:
+        if not isinstance(error, WriteError):
+            error.at(self.download.url.redacted)
         wait = self._attempts.failed(str(self.download.url), error)
         log.debug("%s", error.message)
-        self._tell(TryFailed, self.download, self._attempts.history[-1], wait)
+        self._teller.tell(TryFailed, self._attempts.history[-1], wait)
 
     def _discard(self, error: BaseException) -> None:
         if self._sink is not None:
             sink, self._sink = self._sink, None
             sink.__exit__(type(error), error, None)
-
-    def _progressed(self, received: int, total: int | None) -> None:
-        now = time.monotonic()
-        if now - self._told_at >= _PROGRESS_INTERVAL:
-            self._told_at = now
-            self._tell(Progressed, self.download, received, total)
-
-    def _tell(self, kind: Callable[..., Event], *facts: object) -> None:
-        if self._observer is None:
-            return
-        try:
-            self._observer(kind(*facts))
-        except Exception:
-            log.exception("an observer raised and is dropped for this run")
-            self._observer = None

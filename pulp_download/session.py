@@ -76,7 +76,7 @@ def guarded(hooks: Iterable[Hook]) -> Hook:
     def run(response: requests.Response, **facts: Any) -> requests.Response:
         for hook in hooks:
             try:
-                response = hook(response, **facts) or response
+                instead = hook(response, **facts)
             except KeyError:
                 # requests' Digest trips over a challenge without realm or nonce: the 401 stands.
                 if isinstance(getattr(hook, "__self__", None), HTTPDigestAuth):
@@ -86,6 +86,8 @@ def guarded(hooks: Iterable[Hook]) -> Hook:
             except BaseException:
                 response.close()
                 raise
+            if instead is not None:
+                response = instead
         return response
 
     return run

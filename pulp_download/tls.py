@@ -85,10 +85,13 @@ def _as_file(value: str | None) -> Iterator[str | None]:
 
 
 def _check_readable(value: str | None) -> None:
-    """Raise OSError for a file that is absent or closed to us; OpenSSL would not say which."""
-    if value is not None and _PEM not in value:
-        with open(value, "rb"):
-            pass
+    """Raise for a file that is absent or closed to us, which OpenSSL would not name."""
+    if value is None or _PEM in value:
+        return
+    if "\n" in value:
+        raise ValueError("it has no -----BEGIN line")
+    with open(value, "rb"):
+        pass
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from urllib.parse import quote, unquote_to_bytes, urljoin
 
 import idna
 
-from pulp_download.errors import InvalidInput, InvalidURL, printable
+from pulp_download.errors import InvalidInput, InvalidURL
+from pulp_download.printable import printable
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21, "ftps": 990}
 
@@ -28,6 +29,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/?#]*))?([^#]*)(?:#.*)?", re.DOTALL)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://")
+_MARK = re.compile(r"[?#]")
+# A reference with a colon before its first slash is absolute (RFC 3986 section 4.2), or nothing.
+_SCHEME = re.compile(r"[^/?#]*:")
 _AUTHORITY = re.compile(
     r"(?:(?P<userinfo>[^@]*)@)?(?P<host>\[[^\]]*\]|[^:@\[\]]*)(?::(?P<port>[0-9]{0,5}))?"
 )
@@ -81,6 +85,8 @@ class URL:
         """Resolve a reference (RFC 3986 section 5), such as a Location header's value."""
         if _CONTROL.search(reference) or "\\" in reference.split("?", 1)[0]:
             raise InvalidURL(f"malformed reference {_shown(reference)!r}", url=self.redacted)
+        if _SCHEME.match(reference):
+            return _parse(reference)
         try:
             joined = urljoin(str(self), reference)
         except ValueError:
@@ -124,14 +130,15 @@ def redacted(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """Return malformed text without what may be userinfo or a query's values."""
-    before, mark, query = text.partition("?")
-    # An "@" behind the mark may still belong to a password that holds a "?".
-    end = len(before) if "@" in query else before.rfind("@")
+    """Return malformed text without what may be userinfo, a query's values or a fragment."""
+    mark = _MARK.search(text)
+    before, rest = (text[: mark.start()], text[mark.start() :]) if mark else (text, "")
+    # An "@" behind the mark may still belong to a password that holds a "?" or a "#".
+    end = len(before) if "@" in rest else before.rfind("@")
     if end >= 0:
         scheme = _SCHEME.match(before, 0, end)
         before = f"{scheme[0] if scheme else ''}***{before[end:]}"
-    return printable(before[:200]) + (f"{mark}***" if mark else "")
+    return printable(before[:200]) + (f"{rest[0]}***" if rest else "")
 
 
 def _parse(text: str) -> URL:

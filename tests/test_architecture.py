@@ -16,7 +16,8 @@ import pytest
 # From the ground up. A room (a module or a folder of the package) knows rooms of lower floors,
 # never of its own or a higher one. Inside a folder the files may know each other, without cycles.
 FLOORS = (
-    ("errors", "version"),
+    ("printable", "version"),
+    ("errors",),
     ("result", "urls", "validations"),
     ("events", "retries", "settings", "writers"),
     ("auth", "existing", "files", "live", "proxies", "statuses", "tls", "watchdog"),

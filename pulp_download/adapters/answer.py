@@ -8,7 +8,8 @@ from typing import Any, Protocol, cast
 import requests
 import urllib3
 
-from pulp_download.errors import TransferError, printable
+from pulp_download.errors import TransferError
+from pulp_download.printable import printable
 from pulp_download.validations import Chunk
 from pulp_download.watchdog import Watch
 

@@ -69,7 +69,7 @@ def _content_length(headers: HTTPHeaderDict) -> int | None:
 def _is_persistent(head: Head) -> bool:
     options = head.headers.get("connection", "").lower()
     tokens = {token.strip() for token in options.split(",")}
-    return "close" not in tokens if head.version else "keep-alive" in tokens
+    return "close" not in tokens and (head.version > 0 or "keep-alive" in tokens)
 
 
 class LengthBody:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email.utils
 import errno
+import io
 import os
 import stat
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ from pulp_download.urls import URL
 _STATUS = {
     errno.ENOENT: (404, "No such file"),
     errno.ENOTDIR: (404, "No such file"),
+    errno.ENAMETOOLONG: (404, "No such file"),
+    errno.ELOOP: (404, "No such file"),
     errno.EACCES: (403, "Permission denied"),
     errno.EPERM: (403, "Permission denied"),
 }
@@ -53,19 +56,21 @@ class FileAdapter(BaseAdapter):
         try:
             file, facts = _open_regular(path, url)
         except OSError as error:
+            if error.errno == errno.ENXIO:
+                raise _refused(url) from None  # a socket
             if error.errno not in _STATUS:
                 raise
             return _answer(request, *_STATUS[error.errno], {}, None)
-        modified = email.utils.formatdate(facts.st_mtime, usegmt=True)
-        headers = {"Content-Length": str(facts.st_size), "Last-Modified": modified}
+        modified = _last_modified(facts)
+        headers = {"Content-Length": str(facts.st_size), **modified}
         since = parse_http_date(str(request.headers.get("If-Modified-Since", "")))
         if since is not None and int(facts.st_mtime) <= since:
             file.close()
-            return _answer(request, 304, "Not Modified", {"Last-Modified": modified}, None)
+            return _answer(request, 304, "Not Modified", modified, None)
         if request.method == "HEAD":
             file.close()
             return _answer(request, 200, "OK", headers, None)
-        response = _answer(request, 200, "OK", headers, file)
+        response = _answer(request, 200, "OK", headers, _Snapshot(file, facts.st_size))
         if not stream:
             _ = response.content
         return response
@@ -78,10 +83,44 @@ def _open_regular(path: bytes, url: URL) -> tuple[BinaryIO, os.stat_result]:
     # O_NONBLOCK: opening a FIFO must not wait for its writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     facts = os.fstat(descriptor)
-    if not stat.S_ISREG(facts.st_mode):
+    # What the kernel makes up as it is read (/proc) says that it is empty, and is not.
+    if not stat.S_ISREG(facts.st_mode) or (not facts.st_size and os.pread(descriptor, 1, 0)):
         os.close(descriptor)
-        raise TransferError("not a regular file", url=url.redacted)
+        raise _refused(url)
     return os.fdopen(descriptor, "rb", buffering=0), facts
+
+
+def _refused(url: URL) -> TransferError:
+    return TransferError("not a regular file", url=url.redacted)
+
+
+def _last_modified(facts: os.stat_result) -> dict[str, str]:
+    try:
+        return {"Last-Modified": email.utils.formatdate(facts.st_mtime, usegmt=True)}
+    except (ValueError, OverflowError, OSError):  # a year that HTTP cannot spell
+        return {}
+
+
+class _Snapshot:
+    """As many bytes as there were when the file was opened: one that grows would never end."""
+
+    def __init__(self, file: BinaryIO, size: int):
+        self._file = file
+        self._left = size
+
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
+
+    def read(self, amount: int | None = None) -> bytes:
+        piece = self._file.read(self._left if amount is None else min(amount, self._left))
+        self._left -= len(piece)
+        return piece
+
+    read1 = read
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _answer(
@@ -89,15 +128,16 @@ def _answer(
     status: int,
     reason: str,
     headers: dict[str, str],
-    body: BinaryIO | None,
+    body: _Snapshot | None,
 ) -> Response:
     raw = urllib3.HTTPResponse(
-        body=cast(Any, body) if body is not None else b"",
+        body=cast(Any, body) if body is not None else io.BytesIO(),
         headers=headers,
         status=status,
         reason=reason,
         preload_content=False,
         decode_content=False,
+        request_method=request.method,
     )
     response = Response()
     response.status_code = status

@@ -57,6 +57,10 @@ class HttpAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = POOLS_BY_SCHEME
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Return the pools of a proxy; one spoken to over TLS is trusted as origins are."""
+        if proxy.lower().startswith("https://"):  # without the client certificate: no origin
+            trust = TLSSettings(self._tls.ca_cert, validation=self._tls.validation)
+            kwargs["proxy_ssl_context"] = tls.ssl_context(trust)
         manager = super().proxy_manager_for(proxy, **kwargs)
         if not proxy.lower().startswith("socks"):
             manager.pool_classes_by_scheme = POOLS_BY_SCHEME

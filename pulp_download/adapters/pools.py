@@ -1,16 +1,16 @@
 """urllib3's connections and pools, with an exchange that is watched and framed strictly.
 
-The one place that uses names of urllib3's with a leading underscore: ``_new_conn`` of connections,
+The one place that uses names of urllib3's with a leading underscore: ``_new_conn`` and ``_tunnel``
+(with ``_tunnel_host``, ``_tunnel_port`` and ``_tunnel_headers``) of connections,
 ``_get_conn``, ``_put_conn``, ``_new_conn`` and ``_prepare_proxy`` of pools, all in subclasses.
 """
 
 from __future__ import annotations
 
 import http.client
-import re
 import socket
 import ssl
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import urllib3
 from requests import PreparedRequest
@@ -21,7 +21,7 @@ from pulp_download import sockets
 from pulp_download.adapters.bodies import body_of
 from pulp_download.adapters.framing import Wire
 from pulp_download.adapters.raw import RawAnswer
-from pulp_download.errors import NotAuthorized, ProxyFailed
+from pulp_download.errors import ConnectionFailed, NotAuthorized, ProtocolViolation, ProxyFailed
 from pulp_download.watchdog import Watch
 
 # Methods that may be sent again when a reused connection was dead (RFC 9110 section 9.2.2).
@@ -53,6 +53,14 @@ class WatchedConnection(HTTPConnection):
             sock.close()
             raise
         return sock
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send by urllib3's own way, which leaves its time limit on the socket.
+
+        After that the connection is not taken over again, see ``Pool._open``.
+        """
+        self.wire = None
+        super().request(*args, **kwargs)
 
     def attach(self, watch: Watch) -> None:
         """Put a connection that is open already under a watch."""
@@ -91,7 +99,50 @@ class WatchedConnection(HTTPConnection):
 
 
 class WatchedTLSConnection(WatchedConnection, HTTPSConnection):
-    pass
+    """Beside TLS, the way through a proxy's tunnel."""
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except OSError as error:
+            _close_forgotten(error)
+            raise
+
+    def _tunnel(self) -> None:
+        """Ask the proxy for a tunnel. http.client would read an answer without an end."""
+        if self.watch is None:
+            super()._tunnel()
+            return
+        assert self.sock is not None and self._tunnel_host is not None
+        host = f"[{self._tunnel_host}]" if ":" in self._tunnel_host else self._tunnel_host
+        fields = {"Host": f"{host}:{self._tunnel_port}"}
+        fields |= self._tunnel_headers  # type: ignore[attr-defined]
+        lines = [f"CONNECT {fields['Host']} HTTP/1.1", *(f"{n}: {v}" for n, v in fields.items())]
+        self.sock.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        wire = Wire(self.sock)
+        try:
+            head = wire.head()
+        except (ConnectionFailed, ProtocolViolation) as error:
+            raise ProxyFailed(f"proxy: {error.reason}") from None
+        if head.status == 407:
+            raise NotAuthorized(407, "proxy authentication required")
+        if not 200 <= head.status < 300:
+            raise ProxyFailed(f"proxy: CONNECT answered {head.status}")
+        if wire.pending:  # TLS begins with us; these would be taken for the origin's
+            raise ProxyFailed("proxy: bytes behind the answer to CONNECT")
+
+
+def _close_forgotten(error: OSError) -> None:
+    """Close the socket that ``ssl`` forgets when it is reset before its handshake (CPython 3.11).
+
+    It took the descriptor over and raised; only the frames of the error know it.
+    """
+    step = error.__traceback__
+    while step is not None:
+        made = step.tb_frame.f_locals.get("self")
+        if isinstance(made, ssl.SSLSocket):
+            made.close()
+        step = step.tb_next
 
 
 class Pool(urllib3.HTTPConnectionPool):
@@ -116,8 +167,7 @@ class Pool(urllib3.HTTPConnectionPool):
                     watch.check()
                     if request.method not in _REPEATABLE:
                         raise
-                    connection.close()
-            self._open(connection, watch)
+            self._open(connection, request, watch)
             return self._ask(connection, request, message, watch)
         except BaseException:
             watch.detach()
@@ -138,11 +188,12 @@ class Pool(urllib3.HTTPConnectionPool):
         body = body_of(head, request.method or "GET", connection.wire)
         return RawAnswer(head, body, connection, watch, request.method)
 
-    def _open(self, connection: WatchedConnection, watch: Watch) -> None:
+    def _open(self, connection: WatchedConnection, request: PreparedRequest, watch: Watch) -> None:
+        connection.close()  # one that urllib3 used by itself may be open
         connection.watch = watch
         watch.begin("connect", watch.limits.connect)
         try:
-            if connection_requires_http_tunnel(self.proxy, self.proxy_config, self.scheme):
+            if connection_requires_http_tunnel(self.proxy, self.proxy_config, _scheme(request)):
                 self._prepare_proxy(connection)
             else:
                 connection.connect()
@@ -160,7 +211,7 @@ class Pool(urllib3.HTTPConnectionPool):
         lines = [f"{request.method} {target} HTTP/1.1"]
         if "host" not in names:
             lines.append(f"Host: {_host_field(request)}")
-        if self.proxy is not None and self.scheme == "http":
+        if self.proxy is not None and _scheme(request) == "http":
             fields.update(self.proxy_headers)
         for name, value in fields.items():
             text = value.decode("latin-1") if isinstance(value, bytes) else value
@@ -176,11 +227,13 @@ class TLSPool(Pool, urllib3.HTTPSConnectionPool):
 POOLS_BY_SCHEME = {"http": Pool, "https": TLSPool}
 
 
+def _scheme(request: PreparedRequest) -> str:
+    """Return what is asked for; to a proxy that is spoken to over TLS the pool says https."""
+    return (request.url or "").partition(":")[0].lower()
+
+
 def _host_field(request: PreparedRequest) -> str:
     return (request.url or "").split("://", 1)[1].split("/", 1)[0].rpartition("@")[2]
-
-
-_TUNNEL_STATUS = re.compile(r"Tunnel connection failed: ([0-9]{3})")
 
 
 def _blame_proxy(error: BaseException) -> NoReturn:
@@ -188,9 +241,5 @@ def _blame_proxy(error: BaseException) -> NoReturn:
     if isinstance(error, ssl.SSLCertVerificationError):
         raise error
     if isinstance(error, (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError)):
-        status = _TUNNEL_STATUS.search(str(error))
-        if status and status[1] == "407":
-            raise NotAuthorized(407, "proxy authentication required") from None
-        reason = f"CONNECT answered {status[1]}" if status else type(error).__name__
-        raise ProxyFailed(f"proxy: {reason}") from None
+        raise ProxyFailed(f"proxy: {type(error).__name__}") from None
     raise error

@@ -13,13 +13,15 @@ from typing import Any, TextIO
 import click
 
 from pulp_download.cli.failures import Failures
+from pulp_download.cli.interruption import Interrupted, Interruption, interruptible
 from pulp_download.cli.options import Common, common, common_options, digest, size
 from pulp_download.cli.report import Report, silence_stdout
-from pulp_download.cli.status import Interrupted, Status, interruptible
+from pulp_download.cli.status import Status
 from pulp_download.cli.transfer import connected, log_to_stderr, transfer
 from pulp_download.download import Download
-from pulp_download.errors import DownloadError, InvalidInput, InvalidURL, WriteError, printable
+from pulp_download.errors import DownloadError, InvalidInput, InvalidURL, WriteError
 from pulp_download.files import FileWriter
+from pulp_download.printable import printable
 from pulp_download.remote import Remote
 from pulp_download.urls import file_name, redacted
 from pulp_download.validations import DigestValidation, SizeValidation, Validation
@@ -69,18 +71,18 @@ def get(
     if expected_size is not None:
         validations.append(SizeValidation(expected_size))
     with ExitStack() as stack:
-        stack.enter_context(interruptible())
+        interruption = stack.enter_context(interruptible())
         remote = stack.enter_context(_remote(options))
         if output == "-":
-            return _to_stdout(urls[0], validations, remote, options)
+            return _to_stdout(urls[0], validations, remote, options, interruption)
         report = Report(options)
         if output is not None:
             items: Iterable[tuple[str, str | None]] = [(urls[0], output)]
         else:
             lines = stack.enter_context(_opened(listed)) if listed else ()
-            items = ((url, None) for url in _each(urls, lines))
+            items = ((url, None) for url in _each(urls, lines, interruption))
         downloads = _downloads(items, into or Path(), validations, remote, report)
-        return transfer(downloads, options, report)
+        return transfer(downloads, options, report, interruption)
 
 
 def _check_usage(
@@ -122,9 +124,14 @@ def _opened(path: str) -> TextIO:
         raise click.UsageError(f"cannot read {path!r}: {error.strerror}") from None
 
 
-def _each(urls: tuple[str, ...], lines: Iterable[str]) -> Iterator[str]:
+def _each(urls: tuple[str, ...], lines: Iterable[str], interruption: Interruption) -> Iterator[str]:
     yield from urls
-    for line in lines:
+    rest = iter(lines)
+    while True:
+        with interruption.raising():  # the next line may be long in coming
+            line = next(rest, None)
+        if line is None:
+            return
         text = line.strip()
         if text and not text.startswith("#"):
             yield text
@@ -157,7 +164,13 @@ def _downloads(
             report.failed_item(error.path, redacted(url), error)
 
 
-def _to_stdout(url: str, validations: list[Validation], remote: Remote, options: Common) -> Status:
+def _to_stdout(
+    url: str,
+    validations: list[Validation],
+    remote: Remote,
+    options: Common,
+    interruption: Interruption,
+) -> Status:
     """Write the one file to stdout; its last byte only when it has been verified."""
     failures = Failures(options.failures)
     if sys.stdout is None:
@@ -167,10 +180,11 @@ def _to_stdout(url: str, validations: list[Validation], remote: Remote, options:
         name = _name(url)
         download = Download(url, validations=validations, remote=remote, attachment=name)
         try:
-            with download.iter_content() as content:
+            with interruption.stopping(remote.close), download.iter_content() as content:
                 for chunk in content:
-                    out.write(chunk)
-                    out.flush()
+                    with interruption.raising():  # nobody may be reading
+                        out.write(chunk)
+                        out.flush()
         except DownloadError:
             failures.add(download)
             raise

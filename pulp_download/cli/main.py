@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 import click
 
 from pulp_download.cli.get import get
+from pulp_download.cli.interruption import Interrupted
 from pulp_download.cli.mirror import mirror
-from pulp_download.cli.status import Interrupted, Status
+from pulp_download.cli.status import Status
 from pulp_download.version import VERSION
 
 

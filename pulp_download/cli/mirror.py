@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
+from pulp_download.cli.interruption import Interrupted, interruptible
 from pulp_download.cli.options import common, common_options
 from pulp_download.cli.report import PLANNED, Report
 from pulp_download.cli.source import Source
-from pulp_download.cli.status import Interrupted, Status, interruptible
+from pulp_download.cli.status import Status
 from pulp_download.cli.transfer import log_to_stderr, transfer
 from pulp_download.download import Download
 from pulp_download.errors import DownloadError
@@ -58,10 +59,10 @@ def mirror(
     log_to_stderr(verbose=options.verbose)
     with ExitStack() as stack:
         try:
-            stack.enter_context(interruptible())
+            interruption = stack.enter_context(interruptible())
             origin = Source.parse(source, base_url)
             remotes = stack.enter_context(origin.remotes(options.settings))
-            manifest = stack.enter_context(origin.manifest(remotes, format_name))
+            manifest = stack.enter_context(origin.manifest(remotes, format_name, interruption))
             manifest.check()
             base = origin.base_for(manifest)
         except DownloadError as error:
@@ -77,7 +78,7 @@ def mirror(
         if dry_run:
             return _plan(downloads(), Report(options, outcomes=PLANNED))
         total = None if include or exclude else manifest.count
-        return transfer(downloads(), options, Report(options), total=total)
+        return transfer(downloads(), options, Report(options), interruption, total=total)
 
 
 def _download(entry: ManifestEntry, dest: Path, url: URL, remote: Remote) -> Download:

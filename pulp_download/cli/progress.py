@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from pulp_download.download import Download
-from pulp_download.errors import printable
 from pulp_download.events import Event, Finished, Progressed, Started
+from pulp_download.printable import printable
 
 # Seconds between two lines where there is no terminal to draw on.
 _LINE_EVERY = 10.0

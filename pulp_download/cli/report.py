@@ -16,8 +16,9 @@ from pulp_download.cli.options import Common
 from pulp_download.cli.progress import readable
 from pulp_download.cli.status import Status
 from pulp_download.download import Download
-from pulp_download.errors import Cancelled, DownloadError, printable
+from pulp_download.errors import Cancelled, DownloadError
 from pulp_download.events import Event, Finished
+from pulp_download.printable import printable
 from pulp_download.result import Result
 from pulp_download.validations import expected_size
 

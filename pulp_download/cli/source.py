@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Self
 from urllib.parse import unquote
 
+from pulp_download.cli.interruption import Interruption
 from pulp_download.cli.transfer import connected
 from pulp_download.download import Download
 from pulp_download.errors import InvalidInput
@@ -97,12 +98,14 @@ class Source:
             yield Remotes(known, stranger, named, self.is_local)
 
     @contextmanager
-    def manifest(self, remotes: Remotes, format_name: str | None) -> Iterator[Manifest]:
+    def manifest(
+        self, remotes: Remotes, format_name: str | None, interruption: Interruption
+    ) -> Iterator[Manifest]:
         """Fetch the manifest, with retries, and spool it; removed at the end."""
         with (
             TemporaryDirectory(prefix="pulp-download-") as folder,
             Manifest.spool(
-                self._chunks(remotes.known, Path(folder, "manifest")),
+                self._chunks(remotes.known, Path(folder, "manifest"), interruption),
                 name=self.name,
                 format=format_name,
                 local=self.is_local,
@@ -127,10 +130,11 @@ class Source:
             return URL(self.url.origin, f"{root}/")
         return self.url
 
-    def _chunks(self, remote: Remote, spool: Path) -> Iterator[bytes]:
+    def _chunks(self, remote: Remote, spool: Path, interruption: Interruption) -> Iterator[bytes]:
         if self.url is None:
             yield from iter(lambda: sys.stdin.buffer.read(_CHUNK), b"")
             return
-        Download(self.url, spool, remote=remote).run()
+        with interruption.stopping(remote.close):
+            Download(self.url, spool, remote=remote).run()
         with spool.open("rb") as file:
             yield from iter(lambda: file.read(_CHUNK), b"")

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterable
 
 from pulp_download.batch import Batch
+from pulp_download.cli.interruption import Interrupted, Interruption
 from pulp_download.cli.options import Common
 from pulp_download.cli.progress import display
 from pulp_download.cli.report import Report
-from pulp_download.cli.status import Interrupted, Status
+from pulp_download.cli.status import Status
 from pulp_download.download import Download
 from pulp_download.errors import DownloadError
 from pulp_download.events import Event
@@ -21,31 +22,37 @@ log = logging.getLogger(__name__)
 
 
 def transfer(
-    downloads: Iterable[Download], options: Common, report: Report, *, total: int | None = None
+    downloads: Iterable[Download],
+    options: Common,
+    report: Report,
+    interruption: Interruption,
+    *,
+    total: int | None = None,
 ) -> Status:
     """Run every download and report its end; return the command's status.
 
     An interruption stops what is running, which is reported as cancelled, and has its own status.
     """
     status: Status | None = None
-    with display(wanted=options.progress, total=total) as shown:
+    shown = display(wanted=options.progress, total=total)
 
-        def observer(event: Event) -> None:
-            report(event)
-            shown(event)
+    def observer(event: Event) -> None:
+        report(event)
+        shown(event)
 
-        try:
-            with Batch(downloads, concurrency=options.concurrency, observer=observer) as batch:
-                for future in batch:
-                    if not report.is_told(future.download):
-                        error = future.exception() or DownloadError("failed")
-                        if not isinstance(error, DownloadError):
-                            log.error("a bug, or a broken observer", exc_info=error)
-                        report.failed(future.download, error)
-                    if report.is_closed:
-                        break
-        except Interrupted as interrupted:
-            status = interrupted.status
+    batch = Batch(downloads, concurrency=options.concurrency, observer=observer)
+    try:
+        with interruption.stopping(batch.close), shown, batch:
+            for future in batch:
+                if not report.is_told(future.download):
+                    error = future.exception() or DownloadError("failed")
+                    if not isinstance(error, DownloadError):
+                        log.error("a bug, or a broken observer", exc_info=error)
+                    report.failed(future.download, error)
+                if report.is_closed:
+                    break
+    except Interrupted as interrupted:
+        status = interrupted.status
     finished = report.finish()
     return finished if status is None else status
 

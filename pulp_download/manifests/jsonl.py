@@ -34,16 +34,14 @@ def _entry(members: dict[str, Any], line: int) -> ManifestEntry:
     unknown = sorted(set(members) - _MEMBERS)
     if unknown:
         raise ManifestError(f"unknown member {fields.shown(unknown[0])}", line=line)
-    path, digests = members.get("path"), members.get("digests") or {}
+    path = members.get("path")
     if not isinstance(path, str):
         raise ManifestError("path is missing, or no text", line=line)
-    if not isinstance(digests, dict) or not all(isinstance(v, str) for v in digests.values()):
-        raise ManifestError("digests are no object of texts", line=line)
     return ManifestEntry(
         fields.path(path, line=line),
         url=_url(members.get("url"), line),
         size=_size(members.get("size"), line),
-        digests=tuple(_digest(name, value, line) for name, value in digests.items()),
+        digests=_digests(members.get("digests"), line),
         line=line,
     )
 
@@ -67,6 +65,17 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _digests(value: object, line: int) -> tuple[tuple[str, str], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise ManifestError("digests are no object of texts", line=line)
+    digests = dict(_digest(name, text, line) for name, text in value.items())
+    if len(digests) < len(value):
+        raise ManifestError("one algorithm in two spellings", line=line)
+    return tuple(digests.items())
 
 
 def _digest(algorithm: str, value: str, line: int) -> tuple[str, str]:

@@ -1,0 +1,51 @@
+"""Servers and targets for stories over real loopback connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.functional.fetch import OLD
+from tests.servers import FaultServer, authority
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    """A server without TLS."""
+    with FaultServer() as plain:
+        yield plain
+
+
+@pytest.fixture
+def secure() -> Iterator[FaultServer]:
+    """A server with TLS and a certificate that is trusted."""
+    with FaultServer(tls=authority().server_context()) as encrypted:
+        yield encrypted
+
+
+@pytest.fixture(params=["plain", "tls"])
+def either(request: pytest.FixtureRequest) -> FaultServer:
+    """Each test twice, without TLS and with it."""
+    name = "server" if request.param == "plain" else "secure"
+    chosen = request.getfixturevalue(name)
+    assert isinstance(chosen, FaultServer)
+    return chosen
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """Where to download to; an earlier file is there."""
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    path = folder / "file"
+    path.write_bytes(OLD)
+    return path
+
+
+@pytest.fixture
+def absent(target: Path) -> Path:
+    """Where to download to; nothing is there yet."""
+    target.unlink()
+    return target
