@@ -31,7 +31,7 @@ _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/?#]*))?([^#]*)(?:#.*)?"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://")
 _MARK = re.compile(r"[?#]")
 # A reference with a colon before its first slash is absolute (RFC 3986 section 4.2), or nothing.
-_SCHEME = re.compile(r"[^/?#]*:")
+_ABSOLUTE = re.compile(r"[^/?#]*:")
 _AUTHORITY = re.compile(
     r"(?:(?P<userinfo>[^@]*)@)?(?P<host>\[[^\]]*\]|[^:@\[\]]*)(?::(?P<port>[0-9]{0,5}))?"
 )
@@ -85,7 +85,7 @@ class URL:
         """Resolve a reference (RFC 3986 section 5), such as a Location header's value."""
         if _CONTROL.search(reference) or "\\" in reference.split("?", 1)[0]:
             raise InvalidURL(f"malformed reference {_shown(reference)!r}", url=self.redacted)
-        if _SCHEME.match(reference):
+        if _ABSOLUTE.match(reference):
             return _parse(reference)
         try:
             joined = urljoin(str(self), reference)

@@ -144,6 +144,12 @@ class Watch:
             self.on_stop()
         return True
 
+    def blame(self, verdict: DownloadError) -> None:
+        """Replace a verdict by a more exact one, from the transfer's own thread, and raise it."""
+        with self._lock:
+            self.verdict = verdict
+        raise verdict
+
     def cancel(self) -> bool:
         """Stop because somebody asked."""
         return self.stop(Cancelled())

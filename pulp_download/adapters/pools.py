@@ -21,7 +21,13 @@ from pulp_download import sockets
 from pulp_download.adapters.bodies import body_of
 from pulp_download.adapters.framing import Wire
 from pulp_download.adapters.raw import RawAnswer
-from pulp_download.errors import ConnectionFailed, NotAuthorized, ProtocolViolation, ProxyFailed
+from pulp_download.errors import (
+    ConnectionFailed,
+    NotAuthorized,
+    ProtocolViolation,
+    ProxyFailed,
+    TimedOut,
+)
 from pulp_download.watchdog import Watch
 
 # Methods that may be sent again when a reused connection was dead (RFC 9110 section 9.2.2).
@@ -38,6 +44,7 @@ class WatchedConnection(HTTPConnection):
     watch: Watch | None = None
     wire: Wire | None = None
     pool: Pool | None = None
+    is_through = False  # the tunnel stands: what fails now is not the proxy
     _lifeline: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
@@ -92,6 +99,7 @@ class WatchedConnection(HTTPConnection):
 
     def close(self) -> None:
         self.wire = None
+        self.is_through = False
         super().close()
         if self._lifeline is not None:
             self._lifeline.close()
@@ -130,6 +138,7 @@ class WatchedTLSConnection(WatchedConnection, HTTPSConnection):
             raise ProxyFailed(f"proxy: CONNECT answered {head.status}")
         if wire.pending:  # TLS begins with us; these would be taken for the origin's
             raise ProxyFailed("proxy: bytes behind the answer to CONNECT")
+        self.is_through = True
 
 
 def _close_forgotten(error: OSError) -> None:
@@ -199,6 +208,10 @@ class Pool(urllib3.HTTPConnectionPool):
                 connection.connect()
             watch.check()
         except BaseException as error:
+            if self.proxy is not None and not connection.is_through and _is_late(error, watch):
+                watch.blame(
+                    ProxyFailed(f"proxy: connect timeout of {watch.limits.connect:g} s passed")
+                )
             watch.check()
             if self.proxy is not None:
                 _blame_proxy(error)
@@ -234,6 +247,13 @@ def _scheme(request: PreparedRequest) -> str:
 
 def _host_field(request: PreparedRequest) -> str:
     return (request.url or "").split("://", 1)[1].split("/", 1)[0].rpartition("@")[2]
+
+
+def _is_late(error: BaseException, watch: Watch) -> bool:
+    """Tell whether the time for connecting is over, whoever noticed it first."""
+    if watch.verdict is None:
+        return isinstance(error, TimeoutError) and not watch.remaining()
+    return isinstance(watch.verdict, TimedOut) and watch.verdict.limit == "connect"
 
 
 def _blame_proxy(error: BaseException) -> NoReturn:

@@ -508,24 +508,49 @@ def test_a_connect_answer_without_an_end_is_the_proxys_failure(proxy: FaultProxy
 @pytest.mark.parametrize(
     "answer", [hold, steps(send(b"HTTP/1.1 200 Conn"), hold), endless_headers(every=0.05)]
 )
-def test_a_connect_that_is_never_answered_ends_with_the_time_for_connecting(
+def test_a_connect_that_is_never_answered_is_the_proxys_failure_when_the_time_is_over(
     proxy: FaultProxy, answer: Script
 ) -> None:
     proxy.on("upstream.test:443", answer)
+    with (
+        through(proxy, connect_timeout=0.3) as remote,
+        pytest.raises(ProxyFailed, match=r"connect timeout of 0\.3 s") as caught,
+    ):
+        fetched("https://upstream.test/a", remote)
+    assert caught.value.url == "https://upstream.test/a"
+
+
+@pytest.mark.fault(71)
+@pytest.mark.parametrize("url", ["http://plain.test/a", "https://upstream.test/a"])
+def test_a_proxy_that_never_accepts_is_the_proxys_failure_when_the_time_is_over(url: str) -> None:
+    with (
+        Blackhole() as nobody,
+        one_try(proxy_url=nobody.url("/"), connect_timeout=0.3) as remote,
+        pytest.raises(ProxyFailed, match="connect timeout"),
+    ):
+        fetched(url, remote)
+
+
+@pytest.mark.fault(71)
+def test_an_origin_that_is_silent_behind_the_tunnel_is_not_the_proxys_failure(
+    proxy: FaultProxy,
+) -> None:
+    stands = send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+    proxy.on("upstream.test:443", steps(stands, hold))
     with through(proxy, connect_timeout=0.3) as remote, pytest.raises(TimedOut) as caught:
         fetched("https://upstream.test/a", remote)
     assert caught.value.limit == "connect"
 
 
 @pytest.mark.fault(71)
-def test_a_proxy_that_never_accepts_ends_with_the_time_for_connecting() -> None:
-    with (
-        Blackhole() as nobody,
-        one_try(proxy_url=nobody.url("/"), connect_timeout=0.3) as remote,
-        pytest.raises(TimedOut) as caught,
-    ):
-        fetched("http://plain.test/a", remote)
-    assert caught.value.limit == "connect"
+def test_the_limits_for_answers_and_for_all_are_the_same_behind_a_proxy(
+    proxy: FaultProxy, plain: FaultServer
+) -> None:
+    plain.on("/a", hold)
+    for limit, fields in (("read", {"sock_read_timeout": 0.3}), ("total", {"total_timeout": 0.3})):
+        with through(proxy, **fields) as remote, pytest.raises(TimedOut) as caught:
+            fetched("http://plain.test/a", remote)
+        assert caught.value.limit == limit
 
 
 @pytest.mark.fault(71)

@@ -109,6 +109,8 @@ def test_a_redirect_without_a_location_is_refused(location: str | None) -> None:
         pytest.param("/x\r\nX: y", id="a line break"),
         pytest.param("/x\0", id="NUL"),
         pytest.param("http://me:c4n4ry@ho st/", id="credentials"),
+        pytest.param("http://", id="no host"),
+        pytest.param("http:x", id="no slashes"),
     ],
 )
 def test_a_malformed_location_is_refused_without_repeating_it(location: str) -> None:
@@ -119,7 +121,7 @@ def test_a_malformed_location_is_refused_without_repeating_it(location: str) -> 
 
 
 @pytest.mark.fault(34)
-@pytest.mark.parametrize("location", ["//", "http://", "#top", "?q=c4n4ry", "b?q=c4n4ry"])
+@pytest.mark.parametrize("location", ["//", "#top", "?q=c4n4ry", "b?q=c4n4ry"])
 def test_what_leads_back_to_where_it_stands_is_a_loop(location: str) -> None:
     with pytest.raises(TooManyRedirects, match="redirect loop"):
         trail().follow(302, location)

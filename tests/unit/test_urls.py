@@ -256,6 +256,9 @@ CANARIES = {
     "no slashes": "http:me:c4n4ry@host/",
     "no scheme": "me:c4n4ry@host/a",
     "a scheme that is none": "//me:c4n4ry@host/",
+    "a colon in the password": "me:c4n4ry:x@host/a",
+    "a colon in the password and no host": "http://me:c4n4ry:x@ho st/",
+    "a fragment": "http://ho st/#c4n4ry",
     "a long password": f"http://me:c4n4ry{'x' * 300}@ho st/",
     "a URL that is too long": f"http://me:c4n4ry{'x' * 70_000}@host/",
     "a token": "http://ho st/?token=c4n4ry",
@@ -293,6 +296,7 @@ REFERENCES = {
     "non-ASCII": ("\u00e4", "http://host/a/%C3%A4"),
     "nothing": ("", "http://host/a/b?q=1"),
     "an empty host": ("//", "http://host/a/b?q=1"),
+    "a colon behind a slash": ("./x:y", "http://host/a/x:y"),
 }
 
 
@@ -316,6 +320,9 @@ def test_a_reference_is_resolved(reference: str, joined: str) -> None:
         "a\tb",
         "a\nb",
         "data:text/plain,x",
+        "http:x",
+        "http://",
+        "x:y",
         "x\ud800",
     ],
 )

@@ -55,6 +55,25 @@ def test_one_signal_stops_stalled_transfers_and_keeps_what_is_finished(
     assert tree(here) == {"done": BODY, "stalled": b"old"}
 
 
+@pytest.mark.need("I10")
+@pytest.mark.fault(124)
+def test_a_signal_at_any_moment_leaves_nothing_and_the_summary_is_the_last_word(
+    command: Command, server: FaultServer, here: Path
+) -> None:
+    """While workers are being started, above all: each moment is the accept of one connection."""
+    server.default(stalled_body(BODY, sent=5000))
+    urls = [server.url(f"/{number}") for number in range(40)]
+    for number in range(1, 9):
+        before = server.accepted
+        with command.started("get", *urls, "--json", "--into", number) as process:
+            server.wait_for(lambda before=before, number=number: server.accepted >= before + number)
+            ended = stopped(process)
+        assert ended.status == 130
+        assert ended.summary["cancelled"] >= number
+        assert set(ended.outcomes.values()) == {"cancelled"}
+    assert tree(here) == {}
+
+
 @pytest.mark.fault(124)
 def test_a_person_reads_the_summary_of_an_interrupted_run(
     command: Command, server: FaultServer
