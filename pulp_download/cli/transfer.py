@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pulp_download.batch import Batch
 from pulp_download.cli.interruption import Interrupted, Interruption
@@ -13,7 +13,7 @@ from pulp_download.cli.progress import display
 from pulp_download.cli.report import Report
 from pulp_download.cli.status import Status
 from pulp_download.download import Download
-from pulp_download.errors import DownloadError
+from pulp_download.errors import Cancelled, DownloadError
 from pulp_download.events import Event
 from pulp_download.remote import Remote
 from pulp_download.settings import Settings
@@ -31,19 +31,27 @@ def transfer(
 ) -> Status:
     """Run every download and report its end; return the command's status.
 
-    An interruption stops what is running, which is reported as cancelled, and has its own status.
+    An interruption stops what is running, and has its own status. What had been taken from the
+    downloads by then, begun or not, is reported as cancelled.
     """
     status: Status | None = None
+    taken: dict[Download, None] = {}
     shown = display(wanted=options.progress, total=total)
 
     def observer(event: Event) -> None:
         report(event)
         shown(event)
 
-    batch = Batch(downloads, concurrency=options.concurrency, observer=observer)
+    def each() -> Iterator[Download]:
+        for download in downloads:
+            taken[download] = None
+            yield download
+
+    batch = Batch(each(), concurrency=options.concurrency, observer=observer)
     try:
         with interruption.stopping(batch.close), shown, batch:
             for future in batch:
+                del taken[future.download]
                 if not report.is_told(future.download):
                     error = future.exception() or DownloadError("failed")
                     if not isinstance(error, DownloadError):
@@ -53,6 +61,9 @@ def transfer(
                     break
     except Interrupted as interrupted:
         status = interrupted.status
+    for download in taken:
+        if not report.is_told(download):
+            report.failed(download, Cancelled(url=download.url.redacted))
     finished = report.finish()
     return finished if status is None else status
 

@@ -75,6 +75,14 @@ class Authority:
             context.verify_mode = client_certs
         return context
 
+    def server_files(self, folder: Path) -> tuple[Path, Path]:
+        """Write a certificate chain for loopback and its key, for servers of other makers."""
+        leaf = self._ca.issue_cert(*LOOPBACK)
+        chain, key = folder / "server.pem", folder / "server.key"
+        chain.write_bytes(b"".join(part.bytes() for part in leaf.cert_chain_pems))
+        leaf.private_key_pem.write_to_path(key)
+        return chain, key
+
     def expired(self, *hosts: str) -> ssl.SSLContext:
         """A server context whose certificate ended years ago."""
         return self.server_context(*hosts, not_after=LONG_AGO)
