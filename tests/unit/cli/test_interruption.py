@@ -1,6 +1,7 @@
 import os
 import signal
 import threading
+from queue import SimpleQueue
 
 import pytest
 
@@ -40,49 +41,82 @@ def test_what_the_parent_ignores_stays_ignored() -> None:
 
 
 def test_what_is_being_stopped_is_stopped_by_another_thread_and_then_raises() -> None:
-    interruption, stopped = Interruption(), threading.Event()
+    stopped = threading.Event()
     stoppers: list[threading.Thread] = []
 
     def stop() -> None:
         stoppers.append(threading.current_thread())
         stopped.set()
 
-    with pytest.raises(Interrupted), interruption.stopping(stop):
-        interruption.signalled(Status.INTERRUPTED)
+    with (
+        interruptible() as interruption,
+        pytest.raises(Interrupted) as caught,
+        interruption.stopping(stop),
+    ):
+        signal.raise_signal(signal.SIGHUP)
         assert stopped.wait(10)
+    assert caught.value.status is Status.HANGUP
     assert stoppers != [threading.main_thread()]
 
 
-@pytest.mark.parametrize("signalled", [True, False])
-def test_the_cancellation_that_a_signal_leads_to_is_an_interruption(signalled: bool) -> None:
-    interruption = Interruption()
+@pytest.mark.parametrize("is_signalled", [True, False])
+def test_the_cancellation_that_a_signal_leads_to_is_an_interruption(is_signalled: bool) -> None:
     with (
-        pytest.raises(Interrupted if signalled else Cancelled),
+        interruptible() as interruption,
+        pytest.raises(Interrupted if is_signalled else Cancelled),
         interruption.stopping(lambda: None),
     ):
-        if signalled:
-            interruption.signalled(Status.INTERRUPTED)
+        if is_signalled:
+            signal.raise_signal(signal.SIGINT)
         raise Cancelled
 
 
-def test_without_a_signal_nothing_is_stopped() -> None:
-    interruption = Interruption()
-    with interruption.stopping(pytest.fail), interruption.raising():
-        pass
-    assert interruption.status is None
+def test_without_a_signal_nothing_is_stopped_and_nothing_changed() -> None:
+    with interruptible() as interruption:
+        with interruption.stopping(pytest.fail), interruption.raising():
+            pass
+        assert interruption.status is None
+    before = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(before)
+    assert before == -1
 
 
 def test_a_wait_that_nothing_stops_is_ended_by_the_signal_itself() -> None:
-    interruption = Interruption()
-    with pytest.raises(Interrupted), interruption.stopping(pytest.fail), interruption.raising():
-        interruption.signalled(Status.INTERRUPTED)
+    with (
+        interruptible() as interruption,
+        pytest.raises(Interrupted),
+        interruption.stopping(lambda: None),
+        interruption.raising(),
+    ):
+        signal.raise_signal(signal.SIGINT)
         pytest.fail("it did not raise")
 
 
 def test_a_signal_just_before_such_a_wait_is_not_lost() -> None:
-    interruption, waited = Interruption(), False
-    with pytest.raises(Interrupted), interruption.stopping(lambda: None):
-        interruption.signalled(Status.INTERRUPTED)
+    has_waited = False
+    with (
+        interruptible() as interruption,
+        pytest.raises(Interrupted),
+        interruption.stopping(lambda: None),
+    ):
+        signal.raise_signal(signal.SIGINT)
         with interruption.raising():
-            waited = True
-    assert not waited
+            has_waited = True
+    assert not has_waited
+
+
+def test_the_second_signal_is_heard_although_the_main_thread_is_not_to_be_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where both come while it waits for a lock: its handlers would never run."""
+    ended: SimpleQueue[int] = SimpleQueue()
+    monkeypatch.setattr(os, "_exit", ended.put)
+    interruption = Interruption()
+    stopped = threading.Event()
+    with pytest.raises(Interrupted), interruption.stopping(stopped.set):
+        wakeup = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(wakeup)
+        os.write(wakeup, bytes([signal.SIGWINCH, signal.SIGINT]))
+        assert stopped.wait(10)
+        os.write(wakeup, bytes([signal.SIGTERM]))
+        assert ended.get(timeout=10) == Status.TERMINATED
