@@ -160,10 +160,11 @@ class Crew:
     def _drop(self, run: Run) -> None:
         """End a run that is stopped while it is queued; its outcome waits for no worker."""
         with self._lock:
-            is_queued = run in self._queued
+            if run not in self._queued:
+                return  # a worker has it, or has had it
             self._queued.discard(run)
-        if is_queued:
-            self._finish(run, run.drop())
+            future = self._take_off(run)
+        self._settle(future, run.drop())
 
     def _advance(self, run: Run) -> None:
         try:
@@ -179,11 +180,17 @@ class Crew:
                 self._finish(run, outcome)
 
     def _finish(self, run: Run, outcome: Result | BaseException) -> None:
-        path = run.download.path
         with self._lock:
-            future = self._futures.pop(run)
-            if path is not None:
-                self._paths.discard(os.path.abspath(path))
+            future = self._take_off(run)
+        self._settle(future, outcome)
+
+    def _take_off(self, run: Run) -> DownloadFuture:
+        """Forget a run and its path; with the lock held, so that one thread settles its future."""
+        if run.download.path is not None:
+            self._paths.discard(os.path.abspath(run.download.path))
+        return self._futures.pop(run)
+
+    def _settle(self, future: DownloadFuture, outcome: Result | BaseException) -> None:
         if isinstance(outcome, Result):
             future.set_result(outcome)
         else:
