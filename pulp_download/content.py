@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
 from urllib3 import HTTPHeaderDict
 
+from pulp_download.asking import Opened
 from pulp_download.errors import (
     Cancelled,
     DownloadError,
@@ -18,7 +19,6 @@ from pulp_download.errors import (
 )
 from pulp_download.foreign import translate
 from pulp_download.printable import printable
-from pulp_download.remote import Opened
 from pulp_download.settings import Settings
 from pulp_download.urls import URL
 from pulp_download.validations import Checks, Chunk, Validation, expected_size, judges_content
@@ -51,7 +51,7 @@ class Content:
         settings: Settings,
         chunk_size: int,
     ):
-        response = opened.response
+        self._opened = opened  # a response that nobody holds closes itself
         self._answer = opened.answer
         self._source = source
         self._watch = watch
@@ -64,12 +64,12 @@ class Content:
         self._turn = threading.Lock()
         self.on_progress: Callable[[int, int | None], None] | None = None
         self._when_over: Ended | None = None
-        self.status: int = response.status_code
-        self.headers: HTTPHeaderDict = _headers(response)
+        self.status: int = opened.status
+        self.headers: HTTPHeaderDict = opened.headers
         self.url = source.redacted
         self.final_url = opened.url.redacted
         self.size: int | None = self._answer.length
-        if response.request.method == "HEAD":
+        if opened.method == "HEAD":
             self.size = _announced(self.headers)
         self.length_verified = (
             self._answer.end_is_marked
@@ -254,12 +254,6 @@ class _Closing:
         content._end(ours if isinstance(ours, DownloadError) else None, abandon=True)
         if ours is not error:
             raise ours from None
-
-
-def _headers(response: Any) -> HTTPHeaderDict:
-    """Return the fields with repeats kept, where the adapter kept them."""
-    raw = getattr(response.raw, "headers", None)
-    return raw if isinstance(raw, HTTPHeaderDict) else HTTPHeaderDict(response.headers)
 
 
 def _announced(headers: HTTPHeaderDict) -> int | None:

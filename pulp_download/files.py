@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from pulp_download.errors import WriteError
-from pulp_download.urls import safe_path
+from pulp_download.paths import safe_path
 from pulp_download.validations import Chunk
 from pulp_download.writers import Writer
 

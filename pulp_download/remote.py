@@ -6,44 +6,21 @@ import os
 import threading
 import weakref
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, Self
 
 import requests
 
 from pulp_download import tls
-from pulp_download.adapters.answer import Answer, answer_of
-from pulp_download.adapters.http import HttpAdapter, WatchedTimeout
-from pulp_download.auth import AsAskedFor, BearerAuth, Netrc, basic_auth
+from pulp_download.adapters.http import HttpAdapter
+from pulp_download.asking import Opened, Question, ask
+from pulp_download.auth import BearerAuth, Netrc, basic_auth
 from pulp_download.errors import Cancelled
 from pulp_download.foreign import translated
 from pulp_download.redirects import REDIRECTS, Trail
-from pulp_download.session import Session, guarded
+from pulp_download.session import Session
 from pulp_download.settings import Settings
 from pulp_download.urls import URL
 from pulp_download.watchdog import Watch
-
-# Fields that tell an origin nothing it may not know; all others stay with the origins that the
-# caller named.
-_HARMLESS = frozenset(
-    {
-        "accept",
-        "accept-encoding",
-        "accept-language",
-        "if-modified-since",
-        "if-none-match",
-        "if-range",
-        "range",
-        "user-agent",
-    }
-)
-
-
-class Opened(NamedTuple):
-    """An answer whose head is there: the response, its body, and the URL it came from."""
-
-    response: requests.Response
-    answer: Answer
-    url: URL
 
 
 class Remote:
@@ -110,19 +87,17 @@ class Remote:
         trail = Trail(url, session.max_redirects)
         may_renew = True
         while True:
-            auth = self._auth(session, trail, headers or {})
+            question = self._question(session, trail, method, headers or {})
             with translated(watch, trail.current):
-                response = self._send(session, trail, watch, method, headers or {}, auth)
-                answer = answer_of(response, watch)
-            status = response.status_code
-            if status == 401 and may_renew and self._renewed(auth, response, watch, trail):
+                opened = ask(session, question, watch)
+            if opened.status == 401 and may_renew and self._renewed(opened, question, watch):
                 may_renew = False
-                answer.drain()
-            elif status in REDIRECTS:
-                answer.drain()
-                trail.follow(status, response.headers.get("Location"))
+                opened.answer.drain()
+            elif opened.status in REDIRECTS:
+                opened.answer.drain()
+                trail.follow(opened.status, opened.header("location"))
             else:
-                return Opened(response, answer, trail.current)
+                return opened
 
     def register(self, watch: Watch) -> None:
         """Have ``close()`` stop this transfer."""
@@ -158,37 +133,17 @@ class Remote:
     def __repr__(self) -> str:
         return f"Remote({self._settings!r})"
 
-    def _send(
-        self,
-        session: requests.Session,
-        trail: Trail,
-        watch: Watch,
-        method: str,
-        headers: Mapping[str, str],
-        auth: Any,
-    ) -> requests.Response:
-        url = trail.current
-        has_params = url is trail.start and bool(session.params)
-        exactly = AsAskedFor(None if has_params else str(url), auth)
-        request = requests.Request(method, str(url), headers=dict(headers), auth=exactly)
-        prepared = session.prepare_request(request)
-        prepared.hooks["response"] = [guarded(prepared.hooks["response"])]
-        known = self._is_known(trail)
-        if not known:
-            for name in [name for name in prepared.headers if name.lower() not in _HARMLESS]:
-                del prepared.headers[name]
-        response = session.send(
-            prepared,
-            stream=True,
-            allow_redirects=False,
-            timeout=cast(Any, WatchedTimeout(watch)),
-            verify=session.verify,
-            cert=session.cert if known else None,
-            proxies=session.proxies,
+    def _question(
+        self, session: requests.Session, trail: Trail, method: str, headers: Mapping[str, str]
+    ) -> Question:
+        return Question(
+            method,
+            trail.current,
+            headers,
+            self._auth(session, trail, headers),
+            is_known=self._is_known(trail),
+            is_first=trail.current is trail.start,
         )
-        if response.request is None:  # the adapter's contract does not ask for it
-            response.request = prepared
-        return response
 
     def _is_known(self, trail: Trail) -> bool:
         """Tell whether the trail's current origin may get the secrets of this remote."""
@@ -217,12 +172,12 @@ class Remote:
             return basic_auth(found) if found else None
         return session.auth
 
-    def _renewed(self, auth: Any, response: requests.Response, watch: Watch, trail: Trail) -> bool:
+    def _renewed(self, opened: Opened, question: Question, watch: Watch) -> bool:
         """Tell whether a rejected token of ours has been replaced by another one."""
-        if not isinstance(auth, BearerAuth):
+        if not isinstance(question.auth, BearerAuth):
             return False
-        with translated(watch, trail.current):
-            return auth.renew(str(response.request.headers.get("Authorization")))
+        with translated(watch, question.url):
+            return question.auth.renew(str(opened.authorization))
 
     def _connect_anew(self, session: requests.Session) -> None:
         """Leave the parent's connections to the parent."""

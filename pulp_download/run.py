@@ -164,12 +164,11 @@ class Run:
             since = email.utils.formatdate(self._existing.mtime, usegmt=True)
             headers = {"If-Modified-Since": since, **headers}
         opened = self._remote.open(url, self._watch, method=method, headers=headers)
-        status = opened.response.status_code
+        status = opened.status
         as_it_is = method == "HEAD" or status != 200
         if as_it_is and not (status == 200 or self._asked_for(status)):
             opened.answer.drain()
-            phrase = opened.response.reason or ""
-            raise error_of(status, phrase, opened.response.headers, url=url.redacted)
+            raise error_of(status, opened.reason, opened.headers, url=url.redacted)
         content = Content(
             opened,
             url,

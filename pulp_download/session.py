@@ -42,11 +42,22 @@ class Session(requests.Session):
             certificate, key = settings.client_cert, settings.client_key
             self.cert = certificate if key is None else (certificate, key)
         # What a server plants is not kept: replayed cookies grow, and cross ports and origins.
-        self.cookies = RequestsCookieJar(policy=_NothingPlanted())
+        self.cookies = self._own_cookies = RequestsCookieJar(policy=_NothingPlanted())
         adapter = HttpAdapter(settings.tls)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
         self.mount("file://", FileAdapter())
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing is set that takes part in each request: hooks, cookies, params, proxies."""
+        return not (
+            self.params
+            or self.proxies
+            or self.hooks.get("response")
+            or self.cookies is not self._own_cookies
+            or next(iter(self.cookies), None) is not None
+        )
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send, without a proxy where ``no_proxy`` names the host.

@@ -1,6 +1,6 @@
 """URLs, read once and by one parser: what is checked is what is connected to.
 
-Also the names that may be made into paths. Nothing here touches the network or the disk.
+Nothing here touches the network.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ import ipaddress
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urljoin
 
 import idna
 
-from pulp_download.errors import InvalidInput, InvalidURL
+from pulp_download.errors import InvalidURL
 from pulp_download.printable import printable
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21, "ftps": 990}
@@ -45,10 +46,20 @@ class Origin(NamedTuple):
     host: str
     port: int | None
 
+    @property
+    def authority(self) -> str:
+        """Host and port as a URL and a Host field spell them."""
+        return _authority_of(self)
+
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port in (None, DEFAULT_PORTS.get(self.scheme)) else f":{self.port}"
-        return f"{self.scheme}://{host}{port}"
+        return f"{self.scheme}://{_authority_of(self)}"
+
+
+@lru_cache(1024)
+def _authority_of(origin: Origin) -> str:
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    port = "" if origin.port in (None, DEFAULT_PORTS.get(origin.scheme)) else f":{origin.port}"
+    return f"{host}{port}"
 
 
 class Credentials(NamedTuple):
@@ -217,75 +228,3 @@ def _encoded(target: str) -> str:
         target = f"/{target}"
     target = _STRAY_PERCENT.sub("%25", target)
     return quote(target, safe=_SAFE_IN_TARGET)
-
-
-def file_name(url: str) -> str:
-    """Return the name for a file fetched from ``url``: the last segment of its path, decoded.
-
-    Raises InvalidURL where that is no name: an empty segment, ``..``, a separator or a control
-    character behind a percent sign.
-    """
-    parsed = _parse(url)
-    segment = parsed.path.rpartition("/")[2]
-    try:
-        return safe_path(unquote_to_bytes(segment).decode("utf-8"), single=True)
-    except (InvalidInput, UnicodeDecodeError):
-        raise InvalidURL(
-            "its last segment is no file name; name the file", url=parsed.redacted
-        ) from None
-
-
-def safe_path(text: str, *, single: bool = False) -> str:
-    """Return a relative path that stays below where it is put, or raise InvalidInput saying why.
-
-    The names of a manifest pass here. Refused: absolute paths, ``.``, ``..`` and empty components,
-    backslashes and drive letters (another system reads them as separators), control characters,
-    lone surrogates, ``~`` and names that are too long. A leading ``./`` is dropped. ``single``
-    refuses directories as well.
-    """
-    path = text if single else text.removeprefix("./")
-    if reason := _unsafe(path, single=single):
-        raise InvalidInput(f"unsafe path {printable(text[:200])!r}: {reason}")
-    return path
-
-
-_DRIVE = re.compile(r"[A-Za-z]:")
-# What nearly every path of a real repository looks like; all the rest is looked at closely.
-_PLAIN_PATH = re.compile(
-    r"(?:[A-Za-z0-9_][A-Za-z0-9_+.~-]{0,200}/)*[A-Za-z0-9_][A-Za-z0-9_+.~-]{0,200}"
-)
-
-
-def _unsafe(text: str, *, single: bool) -> str | None:
-    if _PLAIN_PATH.fullmatch(text) and not (single and "/" in text):
-        return None
-    parts = text.split("/")
-    checks = (
-        (not text, "it is empty"),
-        (text.startswith("/"), "it is absolute"),
-        (single and len(parts) > 1, "it has a directory"),
-        (bool(_CONTROL.search(text)), "it has a control character"),
-        (bool(_LONE_SURROGATE.search(text)), "it is not valid Unicode"),
-        ("\\" in text, "it has a backslash"),
-        (bool(_DRIVE.match(text)), "it has a drive letter"),
-        (text.startswith("~"), "it starts with ~"),
-        (text == "-", "it means a standard stream"),
-        (".." in parts, "it leaves its folder by '..'"),
-        ("." in parts or "" in parts, "it has an empty component"),
-        (max(len(part.encode("utf-8", "replace")) for part in parts) > 255, "a name is too long"),
-    )
-    return next((reason for failed, reason in checks if failed), None)
-
-
-def path_segments(url_path: str) -> str:
-    """Return a URL's path as a relative file path: decoded once, then checked.
-
-    Raises InvalidInput for what :func:`safe_path` refuses, and for escaped separators.
-    """
-    parts = [
-        unquote_to_bytes(segment).decode("utf-8", "surrogateescape")
-        for segment in url_path.lstrip("/").split("/")
-    ]
-    if any("/" in part for part in parts):
-        raise InvalidInput(f"unsafe path {printable(url_path[:200])!r}: an escaped separator")
-    return safe_path("/".join(parts))

@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 import requests
 import urllib3
 
+from pulp_download.adapters.raw import RawAnswer
 from pulp_download.errors import TransferError
 from pulp_download.printable import printable
 from pulp_download.validations import Chunk
@@ -53,6 +54,8 @@ def answer_of(response: requests.Response, watch: Watch) -> Answer:
                 f"a hook read the body, which decoded it ({printable(coding)[:60]})"
             )
         return ForeignAnswer(response, watch, read=True)
+    if isinstance(raw, RawAnswer):
+        return raw.exchange
     if hasattr(raw, "receive"):
         return cast(Answer, raw)
     return ForeignAnswer(response, watch)

@@ -6,14 +6,15 @@ answer: none is guessed about. A connection is used again only after a body that
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 from typing import Protocol
 
-from urllib3 import HTTPHeaderDict
-
 from pulp_download.adapters.framing import BUFFER_SIZE, Head, Wire, refused
 from pulp_download.errors import ProtocolViolation, Truncated
+
+log = logging.getLogger(__name__)
 
 # Chunk sizes are a few digits; extensions are rare and short.
 _MAX_CHUNK_LINE = 4096
@@ -40,8 +41,8 @@ class Body(Protocol):
 
 def body_of(head: Head, method: str, wire: Wire) -> Body:
     """Return the body that follows a head, by the rules of RFC 9112 section 6.3, strictly."""
-    coding = head.headers.get("transfer-encoding")
-    length = _content_length(head.headers)
+    coding = head.get("transfer-encoding")
+    length = _content_length(head.get("content-length"))
     persistent = _is_persistent(head)
     if method == "HEAD" or head.status in (204, 304):
         promised = coding is not None or bool(length)
@@ -49,16 +50,19 @@ def body_of(head: Head, method: str, wire: Wire) -> Body:
     if coding is not None:
         if coding.lower() != "chunked":
             raise refused(f"unknown transfer coding {coding[:60]!r}")
+        if length is not None:
+            log.warning("both Content-Length and Transfer-Encoding; the latter holds")
         return ChunkedBody(wire, persistent and length is None)
     if length is not None:
         return LengthBody(wire, length, persistent)
     return UntilCloseBody(wire)
 
 
-def _content_length(headers: HTTPHeaderDict) -> int | None:
-    value = headers.get("content-length")
+def _content_length(value: str | None) -> int | None:
     if value is None:
         return None
+    if _DIGITS.fullmatch(value):
+        return int(value)
     values = {part.strip(" \t") for part in value.split(",")}
     number = values.pop()
     if values or not _DIGITS.fullmatch(number):
@@ -67,7 +71,10 @@ def _content_length(headers: HTTPHeaderDict) -> int | None:
 
 
 def _is_persistent(head: Head) -> bool:
-    options = head.headers.get("connection", "").lower()
+    options = head.get("connection")
+    if options is None:
+        return head.version > 0
+    options = options.lower()
     tokens = {token.strip() for token in options.split(",")}
     return "close" not in tokens and (head.version > 0 or "keep-alive" in tokens)
 

@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
 from urllib3 import HTTPHeaderDict
@@ -53,14 +52,36 @@ def refused(reason: str) -> ProtocolViolation:
     return error
 
 
-@dataclass(frozen=True, slots=True)
 class Head:
-    """Status line and fields of one answer."""
+    """Status line and fields of one answer.
 
-    version: int
-    status: int
-    reason: str
-    headers: HTTPHeaderDict
+    ``get`` serves what framing asks for; ``headers`` is built when somebody wants all fields.
+    """
+
+    __slots__ = ("_fields", "_headers", "_values", "reason", "status", "version")
+
+    def __init__(self, version: int, status: int, reason: str, fields: list[tuple[str, str]]):
+        self.version = version
+        self.status = status
+        self.reason = reason
+        self._fields = fields
+        self._headers: HTTPHeaderDict | None = None
+        self._values: dict[str, str] = {}
+        values = self._values
+        for field, value in fields:
+            key = field.lower()
+            values[key] = f"{values[key]}, {value}" if key in values else value
+
+    def get(self, name: str) -> str | None:
+        """Return a field's value by its lower-case name, repeats joined by commas, or None."""
+        return self._values.get(name)
+
+    @property
+    def headers(self) -> HTTPHeaderDict:
+        """All fields, repeats kept."""
+        if self._headers is None:
+            self._headers = HTTPHeaderDict(self._fields)
+        return self._headers
 
 
 class Wire:
@@ -181,14 +202,12 @@ def parse_head(raw: bytes) -> Head:
     if raw[fields.end() :] not in (b"\r\n", b"\n"):
         raise refused(f"malformed field line {raw[fields.end() : fields.end() + 60]!r}")
     text = raw[begin : fields.end()].decode("latin-1")
-    headers = HTTPHeaderDict()
     lines = (_FOLD.sub(" ", text) if "\n " in text or "\n\t" in text else text).split("\n")
     if len(lines) - 1 > _MAX_FIELDS:
         raise refused(f"more than {_MAX_FIELDS} fields in the head")
     if len(raw) > _MAX_LINE and max(begin, *map(len, lines)) > _MAX_LINE:
         raise refused(f"line of the head is longer than {_MAX_LINE} bytes")
-    for line in lines[:-1]:
-        name, _, value = line.partition(":")
-        headers.add(name, value.strip(" \t\r"))
+    parts = [line.partition(":") for line in lines[:-1]]
+    pairs = [(name, value.strip(" \t\r")) for name, _, value in parts]
     reason = (status_line[3] or b"").decode("latin-1").strip()
-    return Head(int(status_line[1]), int(status_line[2]), reason, headers)
+    return Head(int(status_line[1]), int(status_line[2]), reason, pairs)

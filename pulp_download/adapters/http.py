@@ -9,7 +9,7 @@ this library never sends, takes the stock path of ``requests.adapters.HTTPAdapte
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -17,11 +17,14 @@ import urllib3
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.utils import get_auth_from_url
+from urllib3.util.proxy import connection_requires_http_tunnel
 
 from pulp_download import tls
+from pulp_download.adapters.exchange import Exchange
 from pulp_download.adapters.pools import POOLS_BY_SCHEME, Pool
 from pulp_download.adapters.raw import RawAnswer
 from pulp_download.settings import TimeLimits, TLSSettings
+from pulp_download.urls import URL, Origin
 from pulp_download.watchdog import Watch, watchdog
 
 # Idle connections kept per host; more than anybody should open to one. Hosts kept: mirrors.
@@ -45,12 +48,21 @@ class HttpAdapter(HTTPAdapter):
 
     def __init__(self, tls_settings: TLSSettings = TLSSettings()):  # noqa: B008 (a frozen value)
         self._tls = tls_settings
+        self._direct: dict[tuple[Origin, Any, Any], Pool] = {}
         super().__init__(pool_connections=_POOLS, pool_maxsize=_POOL_SIZE, max_retries=0)
 
     def renew(self) -> None:
         """Start with fresh pools; what the old ones hold belongs to another process."""
         self.proxy_manager.clear()
+        self._direct.clear()
         self.init_poolmanager(_POOLS, _POOL_SIZE)
+
+    def close(self) -> None:
+        """Close every idle connection; those in use are closed when they come back."""
+        for pool in self._direct.values():
+            pool.close()
+        self._direct.clear()
+        super().close()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -82,11 +94,7 @@ class HttpAdapter(HTTPAdapter):
     ) -> tuple[Any, Any]:
         """Put a shared SSL context in the place of paths that each connection would load."""
         host, _ = super().build_connection_pool_key_attributes(request, verify, None)
-        if host["scheme"] != "https":
-            return host, {}
-        settings = self._tls_settings(verify, cert)
-        required = "CERT_REQUIRED" if settings.validation else "CERT_NONE"
-        return host, {"ssl_context": tls.ssl_context(settings), "cert_reqs": required}
+        return host, self._tls_fields(host["scheme"], verify, cert)
 
     def send(
         self,
@@ -105,15 +113,47 @@ class HttpAdapter(HTTPAdapter):
             return super().send(request, stream, timeout, verify, cert, cast(Any, proxies))
         known = dict(proxies or {})
         pool = cast("Pool", self.get_connection_with_tls_context(request, verify, known, cert))
-        target = self.request_url(request, known)
+        message = _message(request, self.request_url(request, known), pool)
+        method, tunnel = request.method or "GET", _needs_tunnel(request, pool)
         if isinstance(timeout, WatchedTimeout):
-            raw = pool.exchange(request, target, timeout.watch)
+            exchange = pool.exchange(method, message, timeout.watch, tunnel=tunnel)
         else:
-            raw = _exchange_unwatched(pool, request, target, timeout)
-        response = self.build_response(request, raw)
+            watch = _own_watch(timeout)
+            exchange = _until_closed(
+                watch, partial(pool.exchange, method, message, watch, tunnel=tunnel)
+            )
+        response = self.build_response(request, RawAnswer(exchange, method))
         if not stream:
             _ = response.content
         return response
+
+    def ask(
+        self, method: str, url: URL, fields: str, watch: Watch, *, verify: Any, cert: Any
+    ) -> Exchange:
+        """Ask without a PreparedRequest: the same exchange for a request that needs none.
+
+        ``fields`` are the header lines but for Host, each with its end. Never by way of a proxy.
+        """
+        key = (url.origin, verify, cert)
+        pool = self._direct.get(key)
+        if pool is None or not pool.is_open:
+            pool = self._direct[key] = self._direct_pool(url.origin, verify, cert)
+        message = f"{method} {url.target} HTTP/1.1\r\nHost: {url.origin.authority}\r\n{fields}\r\n"
+        return pool.exchange(method, message.encode("latin-1"), watch, tunnel=False)
+
+    def _direct_pool(self, origin: Origin, verify: Any, cert: Any) -> Pool:
+        tls_fields = self._tls_fields(origin.scheme, verify, cert)
+        pool = self.poolmanager.connection_from_host(
+            origin.host, origin.port, origin.scheme, pool_kwargs=tls_fields
+        )
+        return cast(Pool, pool)
+
+    def _tls_fields(self, scheme: str, verify: Any, cert: Any) -> dict[str, Any]:
+        if scheme != "https":
+            return {}
+        settings = self._tls_settings(verify, cert)
+        required = "CERT_REQUIRED" if settings.validation else "CERT_NONE"
+        return {"ssl_context": tls.ssl_context(settings), "cert_reqs": required}
 
     def _tls_settings(self, verify: Any, cert: Any) -> TLSSettings:
         certificate, key = cert if isinstance(cert, tuple) else (cert, None)
@@ -121,22 +161,43 @@ class HttpAdapter(HTTPAdapter):
         return TLSSettings(authorities, certificate, key, verify is not False)
 
 
-def _exchange_unwatched(
-    pool: Pool, request: PreparedRequest, target: str, timeout: Any
-) -> RawAnswer:
-    """Exchange for somebody who uses the session without this library's runs: a watch until closed.
+def _message(request: PreparedRequest, target: str, pool: Pool) -> bytes:
+    """Return a request's head as it is sent."""
+    fields = dict(request.headers)
+    if pool.proxy is not None and _scheme(request) == "http":
+        fields.update(pool.proxy_headers)
+    lines = [f"{request.method} {target} HTTP/1.1"]
+    if not any(name.lower() == "host" for name in fields):
+        host = (request.url or "").split("://", 1)[1].split("/", 1)[0].rpartition("@")[2]
+        lines.append(f"Host: {host}")
+    for name, value in fields.items():
+        text = value.decode("latin-1") if isinstance(value, bytes) else value
+        lines.append(f"{name}: {text}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _scheme(request: PreparedRequest) -> str:
+    """Return what is asked for; to a proxy that is spoken to over TLS the pool says https."""
+    return (request.url or "").partition(":")[0].lower()
+
+
+def _needs_tunnel(request: PreparedRequest, pool: Pool) -> bool:
+    return connection_requires_http_tunnel(pool.proxy, pool.proxy_config, _scheme(request))
+
+
+def _until_closed(watch: Watch, exchange: Callable[[], Exchange]) -> Exchange:
+    """Exchange for somebody who uses the session without this library's runs: watched until closed.
 
     What requests' ``timeout`` does not say has the default limits.
     """
-    watch = _own_watch(timeout)
     watchdog.add(watch)
     try:
-        raw = pool.exchange(request, target, watch)
+        answer = exchange()
     except BaseException:
         watchdog.discard(watch)
         raise
-    raw.when_closed = partial(watchdog.discard, watch)
-    return raw
+    answer.when_closed = partial(watchdog.discard, watch)
+    return answer
 
 
 def _own_watch(timeout: Any) -> Watch:

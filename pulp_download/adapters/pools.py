@@ -13,14 +13,12 @@ import ssl
 from typing import Any, NoReturn, cast
 
 import urllib3
-from requests import PreparedRequest
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util.proxy import connection_requires_http_tunnel
 
 from pulp_download import sockets
 from pulp_download.adapters.bodies import body_of
+from pulp_download.adapters.exchange import Exchange
 from pulp_download.adapters.framing import Wire
-from pulp_download.adapters.raw import RawAnswer
 from pulp_download.errors import (
     ConnectionFailed,
     NotAuthorized,
@@ -159,50 +157,42 @@ class Pool(urllib3.HTTPConnectionPool):
 
     ConnectionCls = WatchedConnection
 
-    def exchange(self, request: PreparedRequest, target: str, watch: Watch) -> RawAnswer:
-        """Send a request without a body and read the answer's head.
+    def exchange(self, method: str, message: bytes, watch: Watch, *, tunnel: bool) -> Exchange:
+        """Send a message without a body and read the answer's head.
 
-        A reused connection that proves dead before the first byte of the answer is replaced by a
-        fresh one, once; that is no failure of upstream (RFC 9112 section 9.3.1).
+        ``tunnel`` asks for a way through the pool's proxy. A reused connection that proves dead
+        before the first byte of the answer is replaced by a fresh one, once; that is no failure of
+        upstream (RFC 9112 section 9.3.1).
         """
-        message = self._message(request, target)
         connection = cast(WatchedConnection, self._get_conn())
         connection.pool = self
         try:
             if connection.wire is not None:
                 try:
-                    return self._ask(connection, request, message, watch)
+                    return _ask(connection, method, message, watch)
                 except (ConnectionError, ssl.SSLError):
                     watch.check()
-                    if request.method not in _REPEATABLE:
+                    if method not in _REPEATABLE:
                         raise
-            self._open(connection, request, watch)
-            return self._ask(connection, request, message, watch)
+            self._open(connection, watch, tunnel=tunnel)
+            return _ask(connection, method, message, watch)
         except BaseException:
             watch.detach()
             watch.end()
             connection.give_back(reusable=False)
             raise
 
-    def _ask(
-        self, connection: WatchedConnection, request: PreparedRequest, message: bytes, watch: Watch
-    ) -> RawAnswer:
-        assert connection.sock is not None and connection.wire is not None
-        connection.attach(watch)
-        watch.begin("read", watch.limits.read)
-        connection.sock.sendall(message)
-        head = connection.wire.head()
-        watch.end()
-        watch.begin_body()
-        body = body_of(head, request.method or "GET", connection.wire)
-        return RawAnswer(head, body, connection, watch, request.method)
+    @property
+    def is_open(self) -> bool:
+        """The pool has not been closed, by its manager's limit or by somebody's ``close()``."""
+        return self.pool is not None
 
-    def _open(self, connection: WatchedConnection, request: PreparedRequest, watch: Watch) -> None:
+    def _open(self, connection: WatchedConnection, watch: Watch, *, tunnel: bool) -> None:
         connection.close()  # one that urllib3 used by itself may be open
         connection.watch = watch
         watch.begin("connect", watch.limits.connect)
         try:
-            if connection_requires_http_tunnel(self.proxy, self.proxy_config, _scheme(request)):
+            if tunnel:
                 self._prepare_proxy(connection)
             else:
                 connection.connect()
@@ -218,20 +208,6 @@ class Pool(urllib3.HTTPConnectionPool):
             raise
         connection.opened(watch)
 
-    def _message(self, request: PreparedRequest, target: str) -> bytes:
-        fields = dict(request.headers)
-        names = {name.lower() for name in fields}
-        lines = [f"{request.method} {target} HTTP/1.1"]
-        if "host" not in names:
-            lines.append(f"Host: {_host_field(request)}")
-        if self.proxy is not None and _scheme(request) == "http":
-            fields.update(self.proxy_headers)
-        for name, value in fields.items():
-            text = value.decode("latin-1") if isinstance(value, bytes) else value
-            lines.append(f"{name}: {text}")
-        message = "\r\n".join([*lines, "", ""])
-        return message.encode("latin-1")
-
 
 class TLSPool(Pool, urllib3.HTTPSConnectionPool):
     ConnectionCls = WatchedTLSConnection
@@ -240,13 +216,16 @@ class TLSPool(Pool, urllib3.HTTPSConnectionPool):
 POOLS_BY_SCHEME = {"http": Pool, "https": TLSPool}
 
 
-def _scheme(request: PreparedRequest) -> str:
-    """Return what is asked for; to a proxy that is spoken to over TLS the pool says https."""
-    return (request.url or "").partition(":")[0].lower()
-
-
-def _host_field(request: PreparedRequest) -> str:
-    return (request.url or "").split("://", 1)[1].split("/", 1)[0].rpartition("@")[2]
+def _ask(connection: WatchedConnection, method: str, message: bytes, watch: Watch) -> Exchange:
+    wire = connection.wire
+    assert connection.sock is not None and wire is not None
+    connection.attach(watch)
+    watch.begin("read", watch.limits.read)
+    connection.sock.sendall(message)
+    head = wire.head()
+    watch.end()
+    watch.begin_body()
+    return Exchange(head, body_of(head, method, wire), connection, watch)
 
 
 def _is_late(error: BaseException, watch: Watch) -> bool:

@@ -21,9 +21,10 @@ from pulp_download.cli.transfer import connected, log_to_stderr, transfer
 from pulp_download.download import Download
 from pulp_download.errors import DownloadError, InvalidInput, InvalidURL, WriteError
 from pulp_download.files import FileWriter
+from pulp_download.paths import file_name
 from pulp_download.printable import printable
 from pulp_download.remote import Remote
-from pulp_download.urls import file_name, redacted
+from pulp_download.urls import redacted
 from pulp_download.validations import DigestValidation, SizeValidation, Validation
 
 

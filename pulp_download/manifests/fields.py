@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from pulp_download.errors import InvalidInput, ManifestError
+from pulp_download.paths import safe_path
 from pulp_download.printable import printable
-from pulp_download.urls import safe_path
 
 # hashlib's name of every algorithm that a manifest may use -> hexadecimal digits of its digest.
 HEX_LENGTHS = {

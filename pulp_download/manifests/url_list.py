@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pulp_download.errors import InvalidInput, InvalidURL, ManifestError
 from pulp_download.manifests.entry import ManifestEntry
 from pulp_download.manifests.text import Lines
-from pulp_download.urls import URL, path_segments
+from pulp_download.paths import path_segments
+from pulp_download.urls import URL
 
 SCHEMES = ("http", "https", "ftp", "ftps", "file")
 

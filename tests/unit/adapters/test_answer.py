@@ -11,7 +11,7 @@ import pytest
 import requests
 import urllib3
 
-from pulp_download.adapters.answer import Answer, ForeignAnswer, answer_of
+from pulp_download.adapters.answer import Answer, answer_of
 from pulp_download.adapters.http import HttpAdapter, WatchedTimeout
 from pulp_download.errors import Cancelled, TimedOut
 from pulp_download.settings import TimeLimits
@@ -212,7 +212,7 @@ def test_an_answer_of_our_own_adapter_is_its_own_stream(framed: object) -> None:
         watched = watch()
         response = session.get(server.url("/a"), stream=True, timeout=WatchedTimeout(watched))  # type: ignore[arg-type]
         answer = answer_of(response, watched)
-        assert answer is response.raw and not isinstance(answer, ForeignAnswer)
+        assert answer is response.raw.exchange
         assert b"".join(whole(answer)) == BODY
         answer.close()
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pulp_download.errors import ManifestError
 from pulp_download.manifests import FORMATS, Manifest, ManifestEntry, recognise
-from pulp_download.urls import URL, safe_path
+from pulp_download.paths import safe_path
+from pulp_download.urls import URL
 from tests.unit.manifests.reading import MD5, OTHER, SHA256, read
 
 SAMPLES = {

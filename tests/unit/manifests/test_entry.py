@@ -3,7 +3,8 @@ import pickle
 import pytest
 
 from pulp_download.manifests import ManifestEntry
-from pulp_download.urls import URL, path_segments
+from pulp_download.paths import path_segments
+from pulp_download.urls import URL
 
 
 @pytest.mark.parametrize(
