@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import requests
 from requests.auth import HTTPBasicAuth
+from requests.structures import CaseInsensitiveDict
 from requests.utils import check_header_validity
 from urllib3 import HTTPHeaderDict
 
 from pulp_download.adapters.answer import Answer, answer_of
 from pulp_download.adapters.exchange import Exchange
+from pulp_download.adapters.framing import Head
 from pulp_download.adapters.http import HttpAdapter, WatchedTimeout
 from pulp_download.auth import AsAskedFor, BearerAuth
 from pulp_download.session import Session, guarded
@@ -53,6 +56,11 @@ class Question:
     is_first: bool
 
 
+def headers_of(fields: Head | HTTPHeaderDict) -> HTTPHeaderDict:
+    """Return fields as a dictionary without case that keeps repeats."""
+    return fields.headers if isinstance(fields, Head) else fields
+
+
 class Opened:
     """An answer whose head is there: its facts, its body, and the URL it came from."""
 
@@ -79,10 +87,10 @@ class Opened:
         return self._source.headers.get(name)
 
     @property
-    def headers(self) -> HTTPHeaderDict:
-        """All fields, with repeats kept where the adapter kept them."""
+    def fields(self) -> Head | HTTPHeaderDict:
+        """All fields, as cheap to have as the answer came; either holds nothing else."""
         if isinstance(self._source, Exchange):
-            return self._source.head.headers
+            return self._source.head
         raw = getattr(self._source.raw, "headers", None)
         return raw if isinstance(raw, HTTPHeaderDict) else HTTPHeaderDict(self._source.headers)
 
@@ -108,26 +116,43 @@ def _direct_adapter(session: requests.Session, question: Question) -> HttpAdapte
 def _directly(
     session: requests.Session, adapter: HttpAdapter, question: Question, watch: Watch
 ) -> Opened:
-    fields = requests.structures.CaseInsensitiveDict(session.headers)
-    fields.update(question.headers)
-    if question.auth is not None:
-        question.auth(_Signed(fields))
-    lines = []
-    for name, value in fields.items():
-        if value is None or not (question.is_known or name.lower() in _HARMLESS):
-            continue
-        check_header_validity((name, value))
-        text = value.decode("latin-1") if isinstance(value, bytes) else value
-        lines.append(f"{name}: {text}\r\n")
+    if question.headers or question.auth is not None or not question.is_known:
+        fields = CaseInsensitiveDict(session.headers)
+        fields.update(question.headers)
+        if question.auth is not None:
+            question.auth(_Signed(fields))
+        if not question.is_known:
+            for name in [name for name in fields if name.lower() not in _HARMLESS]:
+                del fields[name]
+        block = _block(tuple(fields.items()))
+        sent = fields.get("Authorization")
+    else:
+        block = _cached_block(tuple(session.headers.items()))
+        sent = session.headers.get("Authorization")
     exchange = adapter.ask(
         question.method,
         question.url,
-        "".join(lines),
+        block,
         watch,
         verify=session.verify,
         cert=session.cert if question.is_known else None,
     )
-    return Opened(question, exchange, exchange, fields.get("Authorization"))
+    return Opened(question, exchange, exchange, sent)
+
+
+def _block(fields: tuple[tuple[str, Any], ...]) -> str:
+    """Return fields as lines; raises requests' InvalidHeader for what is no field."""
+    lines = []
+    for name, value in fields:
+        if value is not None:  # requests: None takes a field of the session away
+            check_header_validity((name, value))
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            lines.append(f"{name}: {text}\r\n")
+    return "".join(lines)
+
+
+# The fields of a session hardly ever change; a few sessions at a time are many.
+_cached_block = lru_cache(16)(_block)
 
 
 class _Signed:

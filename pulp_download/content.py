@@ -9,7 +9,7 @@ from typing import NoReturn, Self
 
 from urllib3 import HTTPHeaderDict
 
-from pulp_download.asking import Opened
+from pulp_download.asking import Opened, headers_of
 from pulp_download.errors import (
     Cancelled,
     DownloadError,
@@ -65,12 +65,12 @@ class Content:
         self.on_progress: Callable[[int, int | None], None] | None = None
         self._when_over: Ended | None = None
         self.status: int = opened.status
-        self.headers: HTTPHeaderDict = opened.headers
+        self.fields = opened.fields
         self.url = source.redacted
         self.final_url = opened.url.redacted
         self.size: int | None = self._answer.length
         if opened.method == "HEAD":
-            self.size = _announced(self.headers)
+            self.size = _announced(self.header("content-length") or "")
         self.length_verified = (
             self._answer.end_is_marked
             or expected_size(validations) is not None
@@ -80,6 +80,15 @@ class Content:
             self._judge_length(expected_size(validations), settings)
             if self._answer.length == 0:
                 self._finish()  # an empty body is judged now: no byte of it can be held back
+
+    @property
+    def headers(self) -> HTTPHeaderDict:
+        """The answer's fields, repeats kept."""
+        return headers_of(self.fields)
+
+    def header(self, name: str) -> str | None:
+        """Return one field's value by its lower-case name, or None."""
+        return self._opened.header(name)
 
     @property
     def digests(self) -> dict[str, str]:
@@ -216,10 +225,10 @@ class Content:
 
     def _hint(self) -> str:
         """Say what may have come in the place of the file: a portal's page, a coded copy."""
-        coding = self.headers.get("Content-Encoding")
+        coding = self.header("content-encoding")
         if coding is not None:
             return f"upstream says Content-Encoding: {printable(coding[:40])}"
-        kind = self.headers.get("Content-Type", "")
+        kind = self.header("content-type") or ""
         return f"upstream says {printable(kind[:60])}" if kind.startswith("text/html") else ""
 
     def _closing(self) -> _Closing:
@@ -256,6 +265,5 @@ class _Closing:
             raise ours from None
 
 
-def _announced(headers: HTTPHeaderDict) -> int | None:
-    value = headers.get("Content-Length", "")
+def _announced(value: str) -> int | None:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None

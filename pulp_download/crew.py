@@ -33,6 +33,8 @@ class DownloadFuture(Future[Result]):
     def __init__(self, download: Download):
         super().__init__()
         self.download = download
+        # Where it writes, so that no two live downloads of one batch write there.
+        self.place = None if download.path is None else os.path.abspath(download.path)
 
 
 class Crew:
@@ -47,7 +49,7 @@ class Crew:
         self._futures: dict[Run, DownloadFuture] = {}
         self._queued: set[Run] = set()
         self._waiting: dict[Run, Timer] = {}
-        self._paths: set[str] = set()
+        self._places: set[str] = set()
         self._executor: ThreadPoolExecutor | None = None
         self._workers = 0
         self._threads: set[int] = set()
@@ -77,20 +79,20 @@ class Crew:
     def submit(self, download: Download) -> None:
         """Have a download run; its future will come out of :meth:`next_done`."""
         future = DownloadFuture(download)
-        path = None if download.path is None else os.path.abspath(download.path)
+        place = future.place
         with self._lock:
             if self._is_stopped:
                 raise Cancelled("the batch was closed")
-            is_taken = path is not None and path in self._paths
+            is_taken = place is not None and place in self._places
             if not is_taken:
                 run = Run(download, download.remote or self._shared_remote(), self._observer)
                 self._futures[run] = future
                 self._queued.add(run)
-                if path is not None:
-                    self._paths.add(path)
+                if place is not None:
+                    self._places.add(place)
         if is_taken:
             reason = "another download of this batch is writing there"
-            future.set_exception(WriteError(reason, path=path))
+            future.set_exception(WriteError(reason, path=place))
             self._done.put(future)
             return
         run.enqueue()
@@ -186,9 +188,10 @@ class Crew:
 
     def _take_off(self, run: Run) -> DownloadFuture:
         """Forget a run and its path; with the lock held, so that one thread settles its future."""
-        if run.download.path is not None:
-            self._paths.discard(os.path.abspath(run.download.path))
-        return self._futures.pop(run)
+        future = self._futures.pop(run)
+        if future.place is not None:
+            self._places.discard(future.place)
+        return future
 
     def _settle(self, future: DownloadFuture, outcome: Result | BaseException) -> None:
         if isinstance(outcome, Result):

@@ -13,7 +13,7 @@ from pulp_download.content import Content
 from pulp_download.errors import InvalidInput, InvalidSettings, WriteError
 from pulp_download.events import Observer
 from pulp_download.existing import verified_digests
-from pulp_download.files import as_writer
+from pulp_download.files import FileWriter
 from pulp_download.live import live
 from pulp_download.remote import Remote
 from pulp_download.result import Result
@@ -233,3 +233,8 @@ def _sleep(run: Run, wait: Wait) -> None:
     woken = threading.Event()
     run.wake_by(woken.set)
     woken.wait(max(0.0, wait.until - time.monotonic()))
+
+
+def as_writer(target: str | os.PathLike[str] | Writer) -> Writer:
+    """Return a path as a FileWriter, and a writer as it is."""
+    return FileWriter(target) if isinstance(target, (str, os.PathLike)) else target

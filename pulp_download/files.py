@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-import secrets
+import random
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,10 +21,15 @@ from typing import Self
 from pulp_download.errors import WriteError
 from pulp_download.paths import safe_path
 from pulp_download.validations import Chunk
-from pulp_download.writers import Writer
 
 # Read size when hashing what is on disk: large enough that system calls do not show.
 _READ_SIZE = 1 << 20
+
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+# Seeded anew in a forked child, which would else go through the same names as its parent.
+_chance = random.Random()
+os.register_at_fork(after_in_child=_chance.seed)
 
 # Absent, a symbolic link, a socket, or unreadable: fetched, and replaced.
 _NOTHING_TO_KEEP = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES})
@@ -70,7 +75,8 @@ class FileSink:
 
     def __init__(self, writer: FileWriter):
         self._writer = writer
-        self._shown = str(writer.path)
+        target = os.fspath(writer.target)
+        self._shown = target if writer.within is None else os.path.join(writer.within, target)
         self._directory: int | None = None
         self._file: int | None = None
         self._temporary = ""
@@ -148,15 +154,26 @@ class FileSink:
             os.close(directory)
 
     def _create(self) -> None:
-        if self._writer.within is None:
-            _make_directories(os.path.dirname(self._shown) or ".")
-            self._temporary = os.path.join(os.path.dirname(self._shown), _temporary_name())
-        else:
+        if self._writer.within is not None:
             self._directory = self._walk(make=True)
-            self._temporary = _temporary_name()
-        # The kernel applies the umask, so that no window with another mode exists.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._file = os.open(self._temporary, flags, 0o666, dir_fd=self._directory)
+            self._open_temporary("")
+            return
+        folder = self._shown.rpartition("/")[0]
+        folder = folder if folder or self._shown[0] != "/" else "/"
+        try:
+            self._open_temporary(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            _make_directories(folder)
+            self._open_temporary(folder)
+
+    def _open_temporary(self, folder: str) -> None:
+        self._temporary = os.path.join(folder, _temporary_name())
+        try:
+            # The kernel applies the umask, so that no window with another mode exists.
+            self._file = os.open(self._temporary, _NEW_FILE, 0o666, dir_fd=self._directory)
+        except BaseException:
+            self._temporary = ""  # whatever has that name is not ours
+            raise
 
     def _walk(self, *, make: bool) -> int:
         """Return a descriptor of the target's directory, reached without any symbolic link."""
@@ -262,7 +279,8 @@ class _errors_of:
 
 def _temporary_name() -> str:
     # Short and independent of the final name, which may already be as long as a name can be.
-    return f".{secrets.token_hex(8)}.part"
+    # Not a secret: O_EXCL decides, and a name that is taken is as likely as a collision of UUIDs.
+    return f".{_chance.getrandbits(64):016x}.part"
 
 
 def _make_directories(path: str | os.PathLike[str]) -> None:
@@ -275,8 +293,3 @@ def _make_directories(path: str | os.PathLike[str]) -> None:
 def _make_directory(name: str, parent: int) -> None:
     with suppress(FileExistsError):
         os.mkdir(name, dir_fd=parent)
-
-
-def as_writer(target: str | os.PathLike[str] | Writer) -> Writer:
-    """Return a path as a FileWriter, and a writer as it is."""
-    return FileWriter(target) if isinstance(target, (str, os.PathLike)) else target

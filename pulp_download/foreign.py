@@ -10,8 +10,8 @@ from __future__ import annotations
 import http.client
 import logging
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 
 import requests
 import urllib3
@@ -127,13 +127,24 @@ def translate(error: Exception, watch: Watch, url: URL) -> Exception:
     return error
 
 
-@contextmanager
-def translated(watch: Watch, url: URL) -> Iterator[None]:
-    """Translate whatever leaves this block."""
-    try:
-        yield
-    except Exception as error:
-        ours = translate(error, watch, url)
-        if ours is error:
-            raise
-        raise ours from None
+class translated:
+    """A block out of which only our errors come, and bugs."""
+
+    __slots__ = ("_url", "_watch")
+
+    def __init__(self, watch: Watch, url: URL):
+        self._watch = watch
+        self._url = url
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception):
+            ours = translate(error, self._watch, self._url)
+            if ours is not error:
+                raise ours from None

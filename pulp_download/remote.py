@@ -17,6 +17,7 @@ from pulp_download.auth import BearerAuth, Netrc, basic_auth
 from pulp_download.errors import Cancelled
 from pulp_download.foreign import translated
 from pulp_download.redirects import REDIRECTS, Trail
+from pulp_download.retries import RetryPolicy
 from pulp_download.session import Session
 from pulp_download.settings import Settings
 from pulp_download.urls import URL
@@ -36,6 +37,10 @@ class Remote:
         if settings is not None and fields:
             raise TypeError("Remote takes one Settings, or its fields as keywords")
         self._settings = settings if settings is not None else Settings(**fields)
+        self.time_limits = self._settings.time_limits
+        self.retry_policy = RetryPolicy(
+            self._settings.max_retries, self._settings.retry_after_limit
+        )
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._settings_auth: Any = None

@@ -13,6 +13,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pulp_download.errors import DownloadError, FailedTry, ServerFailed, Throttled
@@ -169,10 +170,30 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     return None if when is None else max(0.0, when - now)
 
 
+# The form that everybody sends today; email.utils reads the others, and takes ten times as long.
+_IMF_FIXDATE = re.compile(
+    r"[A-Z][a-z]{2}, ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
+)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
 def parse_http_date(value: str) -> float | None:
     """Return an HTTP date (RFC 9110 section 5.6.7) as epoch seconds, or None if it is none."""
     if len(value) > 100:
         return None
+    if plain := _IMF_FIXDATE.fullmatch(value):
+        day, month, year, hour, minute, second = plain.groups()
+        with suppress(ValueError, OverflowError):  # the 31st of February, for one
+            moment = datetime.datetime(
+                int(year),
+                _MONTHS.index(month) + 1,
+                int(day),
+                int(hour),
+                int(minute),
+                int(second),
+                tzinfo=datetime.UTC,
+            )
+            return moment.timestamp()
     try:
         parsed = email.utils.parsedate_to_datetime(value)
         if parsed.tzinfo is None:

@@ -30,7 +30,6 @@ from pulp_download.result import Result
 from pulp_download.retries import (
     Attempts,
     GiveUp,
-    RetryPolicy,
     Wait,
 )
 from pulp_download.statuses import error_of, modified
@@ -65,14 +64,13 @@ class Run:
     ):
         self.download = download
         self._remote = remote
-        self._settings = settings = remote.settings
-        self._watch = Watch(settings.time_limits)
+        self._settings = remote.settings
+        self._watch = Watch(remote.time_limits)
         self._teller = Teller(download, observer)
         self._headers = {**dict(download.headers), **(headers or {})}
         self._is_conditional = bool(headers)
         self._has_begun = False
-        policy = RetryPolicy(settings.max_retries, settings.retry_after_limit)
-        self._attempts = Attempts(policy, [str(download.url)])
+        self._attempts = Attempts(remote.retry_policy, [str(download.url)])
         self._sink: Sink | None = None
         self._existing: Existing | None = None
 
@@ -150,7 +148,7 @@ class Run:
                 return self._kept(self._result(content))
             for piece in content.pieces():
                 self._sink.write(piece)
-        self._sink.mtime = modified(content.headers)
+        self._sink.mtime = modified(content.header("last-modified"))
         self._watch.check()
         sink, self._sink = self._sink, None
         sink.__exit__(None, None, None)
@@ -168,7 +166,7 @@ class Run:
         as_it_is = method == "HEAD" or status != 200
         if as_it_is and not (status == 200 or self._asked_for(status)):
             opened.answer.drain()
-            raise error_of(status, opened.reason, opened.headers, url=url.redacted)
+            raise error_of(status, opened.reason, opened.header("retry-after"), url=url.redacted)
         content = Content(
             opened,
             url,
@@ -217,7 +215,7 @@ class Run:
         size: int | None = None,
         digests: dict[str, str] | None = None,
     ) -> Result:
-        shown = self.download.url.redacted
+        shown = content.url if content else self.download.url.redacted
         present = content is None or (content.status == 304 and self._existing is not None)
         if content is not None and present and self._existing is not None:
             size = self._existing.size
@@ -225,10 +223,9 @@ class Run:
             download=self.download,
             url=shown,
             final_url=(content.final_url if content else shown).partition("?")[0],
-            path=self.download.path,
             size=size if size is not None else (content.received if content else 0),
             digests=digests if digests is not None else (content.digests if content else {}),
-            headers=content.headers if content else HTTPHeaderDict(),
+            fields=content.fields if content else HTTPHeaderDict(),
             length_verified=content.length_verified if content else True,
             elapsed=time.monotonic() - self._watch.started,
             attempts=self._attempts.history,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
 from pulp_download.errors import (
     BadStatus,
@@ -32,19 +31,18 @@ _BY_STATUS: dict[int, type[BadStatus]] = {
 }
 
 
-def error_of(status: int, phrase: str, headers: Mapping[str, str], *, url: str) -> DownloadError:
+def error_of(status: int, phrase: str, retry_after: str | None, *, url: str) -> DownloadError:
     """Return the error for an answer that is not the file; ``url`` is redacted."""
     if 200 <= status < 300:
         return ProtocolViolation(f"{status} instead of the whole file", url=url, status=status)
     kind = _BY_STATUS.get(status) or (ServerFailed if 500 <= status <= 599 else BadStatus)
     error = kind(status, phrase, url=url)
     if isinstance(error, ServerFailed):
-        error.retry_after = parse_retry_after(headers.get("Retry-After"), time.time())
+        error.retry_after = parse_retry_after(retry_after, time.time())
     return error
 
 
-def modified(headers: Mapping[str, str]) -> float | None:
-    """Return Last-Modified in epoch seconds, or None where it is absent or no sensible time."""
-    value = headers.get("Last-Modified")
+def modified(value: str | None) -> float | None:
+    """Return a Last-Modified in epoch seconds, or None where it is absent or no sensible time."""
     moment = parse_http_date(value) if value else None
     return moment if moment is not None and 0 <= moment <= time.time() + _DAY else None

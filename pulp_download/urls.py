@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -152,7 +153,25 @@ def _shown(text: str) -> str:
     return printable(before[:200]) + (f"{rest[0]}***" if rest else "")
 
 
+# What nearly every URL of a real repository looks like: no userinfo, nothing to encode.
+_PLAIN = re.compile(
+    r"(https?)://([a-z0-9.-]{1,200}(?::[0-9]{1,5})?)((?:/(?:[A-Za-z0-9._~+=@:,-]|%[0-9A-Fa-f]{2})*)+)"
+)
+
+
+@lru_cache(1024)
+def _plain_origin(scheme: str, authority: str) -> Origin:
+    return _parse_slowly(f"{scheme}://{authority}/").origin
+
+
 def _parse(text: str) -> URL:
+    if len(text) < 2000 and (plain := _PLAIN.fullmatch(text)):
+        with suppress(InvalidURL):  # which the slow way words with the whole URL
+            return URL(_plain_origin(plain[1], plain[2]), plain[3])
+    return _parse_slowly(text)
+
+
+def _parse_slowly(text: str) -> URL:
     def invalid(reason: str) -> InvalidURL:
         return InvalidURL(f"{reason}: {_shown(text)!r}")
 

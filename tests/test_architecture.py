@@ -18,13 +18,14 @@ import pytest
 FLOORS = (
     ("printable", "version"),
     ("errors",),
-    ("result", "urls", "validations"),
+    ("urls", "validations"),
     ("events", "paths", "retries", "settings", "writers"),
     ("auth", "existing", "files", "live", "proxies", "statuses", "tls", "watchdog"),
     ("foreign", "sockets"),
     ("adapters", "redirects"),
     ("session",),
     ("asking",),
+    ("result",),
     ("remote",),
     ("content",),
     ("run",),
@@ -39,6 +40,7 @@ FLOORS = (
 # Pairs (room, higher room) where an annotation alone needs the name, and why that is right.
 ONLY_FOR_TYPES = {
     ("events", "download"): "an event says which download it tells of, and does nothing with it",
+    ("events", "result"): "an event hands the result on, and does nothing with it",
     ("live", "download"): "a registry keeps downloads and runs, and asks nothing of them",
     ("live", "run"): "a registry keeps downloads and runs, and asks nothing of them",
     ("result", "download"): "a result carries its download back to the caller",

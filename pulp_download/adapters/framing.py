@@ -27,6 +27,8 @@ _MAX_INTERIM = 10
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\0]*))?\r?\n")
 # A field line (RFC 9112 section 5), or the continuation of one, which is unfolded.
 _FIELDS = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*(?:\r?\n[ \t][^\r\n\0]*)*\r?\n)*")
+# One field line that has passed the above; blanks before its value are not the value's.
+_PAIR = re.compile(r"([^:\n]+):[ \t]*([^\n]*)\n")
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 
@@ -66,11 +68,10 @@ class Head:
         self.reason = reason
         self._fields = fields
         self._headers: HTTPHeaderDict | None = None
-        self._values: dict[str, str] = {}
-        values = self._values
-        for field, value in fields:
-            key = field.lower()
-            values[key] = f"{values[key]}, {value}" if key in values else value
+        self._values = {name.lower(): value for name, value in fields}
+        if len(self._values) < len(fields):
+            for name in self._values:
+                self._values[name] = ", ".join(v for n, v in fields if n.lower() == name)
 
     def get(self, name: str) -> str | None:
         """Return a field's value by its lower-case name, repeats joined by commas, or None."""
@@ -202,12 +203,12 @@ def parse_head(raw: bytes) -> Head:
     if raw[fields.end() :] not in (b"\r\n", b"\n"):
         raise refused(f"malformed field line {raw[fields.end() : fields.end() + 60]!r}")
     text = raw[begin : fields.end()].decode("latin-1")
-    lines = (_FOLD.sub(" ", text) if "\n " in text or "\n\t" in text else text).split("\n")
-    if len(lines) - 1 > _MAX_FIELDS:
+    if "\n " in text or "\n\t" in text:
+        text = _FOLD.sub(" ", text)
+    if text.count("\n") > _MAX_FIELDS:
         raise refused(f"more than {_MAX_FIELDS} fields in the head")
-    if len(raw) > _MAX_LINE and max(begin, *map(len, lines)) > _MAX_LINE:
+    if len(raw) > _MAX_LINE and max(begin, *map(len, text.split("\n"))) > _MAX_LINE:
         raise refused(f"line of the head is longer than {_MAX_LINE} bytes")
-    parts = [line.partition(":") for line in lines[:-1]]
-    pairs = [(name, value.strip(" \t\r")) for name, _, value in parts]
+    pairs = [(name, value.rstrip(" \t\r")) for name, value in _PAIR.findall(text)]
     reason = (status_line[3] or b"").decode("latin-1").strip()
     return Head(int(status_line[1]), int(status_line[2]), reason, pairs)

@@ -6,6 +6,7 @@ import gc
 import select
 import socket
 import ssl
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -39,11 +40,14 @@ from tests.servers import (
 
 LIMIT = 0.2
 
+# From Python 3.13 on OpenSSL is told to be strict, and stops before it compares names.
+NAME_ONLY = "empty subject alternative name" if sys.version_info >= (3, 13) else "mismatch"
+
 BAD_CERTIFICATES: dict[str, tuple[Callable[[], ssl.SSLContext], str]] = {
     "untrusted": (lambda: other_authority().server_context(), "unable to get local issuer"),
     "unknown": (lambda: Authority().server_context(), "unable to get local issuer"),
     "another-host": (lambda: authority().server_context("other.test"), "mismatch"),
-    "name-only": (lambda: authority().server_context(common_name="127.0.0.1"), "mismatch"),
+    "name-only": (lambda: authority().server_context(common_name="127.0.0.1"), NAME_ONLY),
     "expired": (lambda: authority().expired(), "expired"),
     "not-yet-valid": (lambda: authority().not_yet_valid(), "not yet valid"),
 }

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import pytest
 
+from pulp_download.download import as_writer
 from pulp_download.errors import InvalidInput, WriteError
-from pulp_download.files import ExistingFile, FileWriter, as_writer
+from pulp_download.files import ExistingFile, FileWriter
 from pulp_download.writers import MemoryWriter
 from tests.unit.children import become_nobody, in_child
 

@@ -126,7 +126,7 @@ class Clock:
 
 
 def result_of(download: Download, size: int, *, present: bool = False) -> Result:
-    return Result(download, "", "", None, size, {}, None, True, 0.1, present=present)  # type: ignore[arg-type]
+    return Result(download, "", "", size, {}, None, True, 0.1, present=present)  # type: ignore[arg-type]
 
 
 ONE = Download("http://host/one", "one")
