@@ -25,7 +25,8 @@ from pulp_download.validations import Checks, Chunk, Validation, expected_size, 
 from pulp_download.watchdog import Watch
 
 # What to do when the content is over: with None after its verified end or a close, or its error.
-Ended = Callable[[DownloadError | None], None]
+# The content is handed over, for a callable that held it would keep it from being collected.
+Ended = Callable[["Content", DownloadError | None], None]
 
 
 class Content:
@@ -109,15 +110,15 @@ class Content:
         """Have ``ended`` called once when this is over, now if it is already."""
         self._when_over = ended
         if self._is_closed:
-            ended(None)
+            ended(self, None)
 
     def own(self, close: Callable[[], None]) -> None:
         """Have ``close`` called when this is over, for what was made for this content only."""
         then = self._when_over
 
-        def over(error: DownloadError | None) -> None:
+        def over(content: Content, error: DownloadError | None) -> None:
             if then is not None:
-                then(error)
+                then(content, error)
             close()
 
         if self._is_closed:
@@ -221,7 +222,7 @@ class Content:
         else:
             self._answer.close()
         if self._when_over is not None:
-            self._when_over(error)
+            self._when_over(self, error)
 
     def _hint(self) -> str:
         """Say what may have come in the place of the file: a portal's page, a coded copy."""

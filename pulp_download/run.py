@@ -235,7 +235,7 @@ class Run:
     def _hand_over(self, content: Content) -> None:
         """Let the caller's reading be the end of this run."""
 
-        def ended(error: DownloadError | None) -> None:
+        def ended(content: Content, error: DownloadError | None) -> None:
             if error is None and not content.is_verified:
                 error = Cancelled("closed before its end")
             if error is not None:
