@@ -98,9 +98,8 @@ class Opened:
 def ask(session: requests.Session, question: Question, watch: Watch) -> Opened:
     """Ask once; raises what requests, urllib3, the socket and the auth object raise."""
     adapter = _direct_adapter(session, question)
-    if adapter is not None:
-        return _directly(session, adapter, question, watch)
-    return _through_session(session, question, watch)
+    opened = None if adapter is None else _directly(session, adapter, question, watch)
+    return _through_session(session, question, watch) if opened is None else opened
 
 
 def _direct_adapter(session: requests.Session, question: Question) -> HttpAdapter | None:
@@ -115,7 +114,8 @@ def _direct_adapter(session: requests.Session, question: Question) -> HttpAdapte
 
 def _directly(
     session: requests.Session, adapter: HttpAdapter, question: Question, watch: Watch
-) -> Opened:
+) -> Opened | None:
+    """Ask without the session, or return None where its fields are more than lines of text."""
     if question.headers or question.auth is not None or not question.is_known:
         fields = CaseInsensitiveDict(session.headers)
         fields.update(question.headers)
@@ -129,6 +129,8 @@ def _directly(
     else:
         block = _cached_block(tuple(session.headers.items()))
         sent = session.headers.get("Authorization")
+    if block is None:
+        return None
     exchange = adapter.ask(
         question.method,
         question.url,
@@ -140,14 +142,18 @@ def _directly(
     return Opened(question, exchange, exchange, sent)
 
 
-def _block(fields: tuple[tuple[str, Any], ...]) -> str:
-    """Return fields as lines; raises requests' InvalidHeader for what is no field."""
+def _block(fields: tuple[tuple[str, Any], ...]) -> str | None:
+    """Return fields as lines, or None for a Host of one's own, bytes, and what is no field."""
     lines = []
     for name, value in fields:
-        if value is not None:  # requests: None takes a field of the session away
-            check_header_validity((name, value))
-            text = value.decode("latin-1") if isinstance(value, bytes) else value
-            lines.append(f"{name}: {text}\r\n")
+        if value is None:  # requests: None takes a field of the session away
+            continue
+        if not isinstance(name, str) or not isinstance(value, str) or name.lower() == "host":
+            return None
+        if not value.isascii():
+            return None
+        check_header_validity((name, value))
+        lines.append(f"{name}: {value}\r\n")
     return "".join(lines)
 
 

@@ -62,6 +62,7 @@ class Content:
         self._limit = None if expected_size(validations) is not None else settings.max_size
         self._digests: dict[str, str] | None = None
         self._is_closed = False
+        self._error: DownloadError | None = None
         self._turn = threading.Lock()
         self.on_progress: Callable[[int, int | None], None] | None = None
         self._when_over: Ended | None = None
@@ -188,7 +189,7 @@ class Content:
             return b""
         with self._turn, self._closing():
             if self._is_closed:
-                raise Cancelled("closed before its end")
+                raise self._error or Cancelled("closed before its end")
             piece = self._answer.receive(limit)
             if piece:
                 self._checks.update(piece)
@@ -217,6 +218,7 @@ class Content:
         if self._is_closed:
             return
         self._is_closed = True
+        self._error = error
         if abandon:  # what the connection carries can no longer be told apart
             self._answer.abandon()
         else:

@@ -126,7 +126,9 @@ class Crew:
                 self._todo.put(None)
             self._done.put(None)
         if self._executor is not None:
-            self._executor.shutdown(wait=threading.get_ident() not in self._threads)
+            # Loops that no thread could be started for are still queued there.
+            is_worker = threading.get_ident() in self._threads
+            self._executor.shutdown(wait=not is_worker, cancel_futures=True)
         if self._remote is not None:
             self._remote.close()
         _crews.discard(self)
@@ -146,6 +148,7 @@ class Crew:
         except RuntimeError:  # no more threads to be had: go on with those there are
             if not self._workers and not self._is_stopped:
                 raise
+            self._concurrency = max(1, self._workers)
             return
         self._workers += 1
 
@@ -204,15 +207,22 @@ class Crew:
         resume = partial(self._resume, run)
         with self._lock:
             self._waiting[run] = watchdog.call_at(wait.until, resume)
+            is_stopped = self._is_stopped
         run.wake_by(resume)
+        if is_stopped:
+            run.cancel()
 
     def _resume(self, run: Run) -> None:
         """Give a waiting run back to the workers, once, whoever wakes it first."""
         with self._lock:
             timer = self._waiting.pop(run, None)
+            is_stopped = self._is_stopped
+            if timer is not None and not is_stopped:
+                self._todo.put(run)  # with the lock held: in front of what sends workers home
         if timer is not None:
             watchdog.call_off(timer)
-            self._todo.put(run)
+            if is_stopped:  # no worker will come
+                self._advance(run)
 
 
 _crews: weakref.WeakSet[Crew] = weakref.WeakSet()
@@ -225,5 +235,5 @@ def _stop_all() -> None:
 
 # Executor threads are joined before atexit handlers run, so a handler there would come too late to
 # stop a running batch, and the process would wait for every download. There is no public way in;
-# tests/unit/test_crew.py fails loudly when this one changes.
+# tests/unit/test_dependencies.py fails loudly when this one changes.
 threading._register_atexit(_stop_all)  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.retries import Wait
 from pulp_download.run import Run
-from pulp_download.settings import Headers, header_pairs
+from pulp_download.settings import Headers, checked_pairs, header_pairs
 from pulp_download.urls import URL
 from pulp_download.validations import Validation
 from pulp_download.writers import Sink, Writer
@@ -60,10 +60,11 @@ class Download:
         attachment: Any = None,
         headers: Mapping[str, str] | Headers = (),
     ):
+        _check_types(source, writer, remote)
         fill = object.__setattr__
         fill(self, "url", source if isinstance(source, URL) else URL.parse(source))
         fill(self, "writer", None if writer is None else as_writer(writer))
-        fill(self, "validations", tuple(validations))
+        fill(self, "validations", _expectations(validations))
         fill(self, "remote", remote)
         fill(self, "attachment", attachment)
         fill(self, "headers", header_pairs(headers) if headers else ())
@@ -148,7 +149,7 @@ class Download:
     def with_remote(self, remote: Remote | None) -> Self:
         """Return the same download through another remote."""
         copy = object.__new__(type(self))
-        for name in self.__slots__[1:]:
+        for name in Download.__slots__[1:]:
             object.__setattr__(copy, name, getattr(self, name))
         object.__setattr__(copy, "remote", remote)
         return copy
@@ -187,7 +188,7 @@ class Download:
         raise AttributeError(f"a Download is frozen; {name!r} cannot be deleted")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__[1:]}
+        return {name: getattr(self, name) for name in Download.__slots__[1:]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
@@ -198,16 +199,34 @@ class Download:
         return f"Download({self.url.redacted!r}{path})"
 
 
+def _check_types(source: object, writer: object, remote: object) -> None:
+    """Say what is wrong with an argument now, and not in a worker's thread."""
+    if not isinstance(source, (str, URL)):
+        raise TypeError(f"source is a URL as text, not a {type(source).__name__}")
+    is_path = isinstance(writer, (str, os.PathLike))
+    if not (writer is None or is_path or hasattr(writer, "open")):
+        raise TypeError(f"writer is a path or a Writer, not a {type(writer).__name__}")
+    if not (remote is None or isinstance(remote, Remote)):
+        raise TypeError(f"remote is a Remote, not a {type(remote).__name__}")
+
+
+def _expectations(validations: Iterable[Validation]) -> tuple[Validation, ...]:
+    if hasattr(validations, "start"):
+        raise TypeError("validations is a list of them, even of one")
+    expectations = tuple(validations)
+    for validation in expectations:
+        if not hasattr(validation, "start"):
+            raise TypeError(f"a {type(validation).__name__} is no Validation")
+    return expectations
+
+
 def _conditions(headers: Mapping[str, str] | None) -> Headers:
     """Return the conditions of an ``iter_content`` call, or raise for any other field."""
-    pairs = []
-    for name, value in (headers or {}).items():
+    pairs = checked_pairs(headers)
+    for name, _ in pairs:
         if name.lower() not in _CONDITIONS:
             raise InvalidSettings(f"iter_content takes Range and If-* headers, not {name!r}")
-        if not value.isprintable():
-            raise InvalidSettings(f"malformed value of header {name!r}")
-        pairs.append((name, value))
-    return tuple(pairs)
+    return pairs
 
 
 class _Remote:
@@ -232,7 +251,11 @@ def _sleep(run: Run, wait: Wait) -> None:
     """Block until the wait is over or the run is stopped."""
     woken = threading.Event()
     run.wake_by(woken.set)
-    woken.wait(max(0.0, wait.until - time.monotonic()))
+    try:
+        woken.wait(max(0.0, wait.until - time.monotonic()))
+    except BaseException as error:  # Ctrl-C, or whatever a signal's handler raises
+        run.abandon(error)
+        raise
 
 
 def as_writer(target: str | os.PathLike[str] | Writer) -> Writer:

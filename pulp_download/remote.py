@@ -88,7 +88,7 @@ class Remote:
         Statuses are not judged here but for redirects, and for a 401 to a token of ours, which is
         renewed once. Raises DownloadErrors only, but for bugs; the caller closes the answer.
         """
-        session = self.session
+        session = self._session_of_a_run()
         trail = Trail(url, session.max_redirects)
         may_renew = True
         while True:
@@ -103,6 +103,14 @@ class Remote:
                 trail.follow(opened.status, opened.header("location"))
             else:
                 return opened
+
+    def _session_of_a_run(self) -> requests.Session:
+        try:
+            return self.session
+        except RuntimeError:
+            if self._is_closed:  # between the run's beginning and now
+                raise Cancelled("the remote was closed") from None
+            raise
 
     def register(self, watch: Watch) -> None:
         """Have ``close()`` stop this transfer."""
@@ -189,10 +197,10 @@ class Remote:
         for adapter in session.adapters.values():
             if isinstance(adapter, HttpAdapter):
                 adapter.renew()
-        self._watches.clear()
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
+        self._watches.clear()
         if isinstance(self._settings_auth, BearerAuth):
             self._settings_auth.after_fork()
 

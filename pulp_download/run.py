@@ -107,8 +107,7 @@ class Run:
                 self._end(outcome, None)
             return outcome
         except BaseException as error:
-            self._discard(error)
-            self._end(None, error)
+            self.abandon(error)
             raise
 
     def connect(self, method: str, chunk_size: int) -> Content | Wait:
@@ -121,6 +120,11 @@ class Run:
         except BaseException as error:
             self._end(None, error)
             raise
+
+    def abandon(self, error: BaseException) -> None:
+        """End a run that is waiting, because its runner leaves with this error."""
+        self._discard(error)
+        self._end(None, error)
 
     def _next(self, action: Callable[[], Outcome]) -> Outcome | Wait:
         """Take steps until one has an outcome or is a wait."""
@@ -167,14 +171,18 @@ class Run:
         if as_it_is and not (status == 200 or self._asked_for(status)):
             opened.answer.drain()
             raise error_of(status, opened.reason, opened.header("retry-after"), url=url.redacted)
-        content = Content(
-            opened,
-            url,
-            self._watch,
-            validations=() if as_it_is else self.download.validations,
-            settings=self._settings,
-            chunk_size=chunk_size,
-        )
+        try:
+            content = Content(
+                opened,
+                url,
+                self._watch,
+                validations=() if as_it_is else self.download.validations,
+                settings=self._settings,
+                chunk_size=chunk_size,
+            )
+        except BaseException:
+            opened.answer.abandon()
+            raise
         if self._teller.has_observer:
             content.on_progress = self._teller.progressed
         return content

@@ -152,6 +152,15 @@ def header_pairs(headers: Any) -> Headers:
     Raises InvalidSettings for names and values that RFC 9110 section 5 does not allow, and for the
     framing, range and coding headers, which belong to the library.
     """
+    pairs = checked_pairs(headers)
+    for name, _ in pairs:
+        if name.lower() in _OWNED_HEADERS:
+            raise InvalidSettings(f"header {name!r} is set by the library")
+    return pairs
+
+
+def checked_pairs(headers: Any) -> Headers:
+    """Return headers as pairs, whatever they say, checked for form."""
     pairs = []
     for name, value in _pairs(headers):
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
@@ -159,8 +168,6 @@ def header_pairs(headers: Any) -> Headers:
             raise InvalidSettings(f"malformed header name {str(name).partition(':')[0][:60]!r}")
         if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
             raise InvalidSettings(f"malformed value of header {name!r}")
-        if name.lower() in _OWNED_HEADERS:
-            raise InvalidSettings(f"header {name!r} is set by the library")
         pairs.append((name, value))
     return tuple(pairs)
 

@@ -133,9 +133,12 @@ class Watch:
             raise self.verdict
 
     def stop(self, verdict: DownloadError) -> bool:
-        """End the transfer with this verdict, from any thread; tell whether it was the first."""
+        """End the transfer with this verdict, from any thread; tell whether it will stand.
+
+        One that ends the run stands above one that ends a try, which the next try would forget.
+        """
         with self._lock:
-            if self.verdict is not None:
+            if self.verdict is not None and (self.verdict.final or not verdict.final):
                 return False
             self.verdict = verdict
             if self._socket is not None:
@@ -147,8 +150,9 @@ class Watch:
     def blame(self, verdict: DownloadError) -> None:
         """Replace a verdict by a more exact one, from the transfer's own thread, and raise it."""
         with self._lock:
-            self.verdict = verdict
-        raise verdict
+            if self.verdict is None or not self.verdict.final:
+                self.verdict = verdict
+        self.check()
 
     def cancel(self) -> bool:
         """Stop because somebody asked."""
@@ -239,8 +243,9 @@ class Watchdog:
     def _wake(self) -> None:
         if self._thread is None:
             # Daemon: an interpreter that exits while somebody's own thread downloads must not wait.
-            self._thread = threading.Thread(target=self._run, name="pulp-watchdog", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="pulp-watchdog", daemon=True)
+            thread.start()  # which may fail: no more threads
+            self._thread = thread
 
     def _stop_if_idle(self) -> threading.Thread | None:
         if self._watches or self._leases or self._thread is None:

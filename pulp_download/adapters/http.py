@@ -16,6 +16,7 @@ from typing import Any, cast
 import urllib3
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidHeader
 from requests.utils import get_auth_from_url
 from urllib3.util.proxy import connection_requires_http_tunnel
 
@@ -173,7 +174,10 @@ def _message(request: PreparedRequest, target: str, pool: Pool) -> bytes:
     for name, value in fields.items():
         text = value.decode("latin-1") if isinstance(value, bytes) else value
         lines.append(f"{name}: {text}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    try:
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    except UnicodeEncodeError:
+        raise InvalidHeader("a header is not Latin-1 text") from None
 
 
 def _scheme(request: PreparedRequest) -> str:

@@ -304,7 +304,10 @@ def test_the_interpreter_exits_while_a_batch_is_running(
 @pytest.mark.need("I10")
 @pytest.mark.fault(189)
 def test_ctrl_c_reaches_a_consumer_that_waits(server: FaultServer, tmp_path: Path) -> None:
+    is_done = threading.Event()
+
     def interrupt() -> None:
+        is_done.wait()
         all_stalled(server)
         clock.from_now()
         os.kill(os.getpid(), signal.SIGINT)
@@ -317,7 +320,7 @@ def test_ctrl_c_reaches_a_consumer_that_waits(server: FaultServer, tmp_path: Pat
     ):
         interrupter.start()
         for _result in batch:
-            pass
+            is_done.set()
     interrupter.join()
     untouched(tmp_path)
 

@@ -248,8 +248,11 @@ def test_the_first_verdict_stands() -> None:
     watch = Watch(NOTHING_ELSE)
     first = ConnectionFailed("first")
     assert watch.stop(first)
-    assert not watch.cancel()
+    assert not watch.stop(ConnectionFailed("second"))
     assert verdict_of(watch) is first
+    assert watch.cancel()  # ends the run, which the first would only have made try again
+    assert not watch.cancel()
+    assert isinstance(verdict_of(watch), Cancelled)
 
 
 @pytest.mark.fault(171)

@@ -91,14 +91,15 @@ def test_what_is_no_request_is_answered_400_and_kept() -> None:
         assert server.requests == []
 
 
-def test_a_connection_that_was_closed_before_another_opened_does_not_raise_the_peak() -> None:
+def test_connections_one_after_another_have_a_peak_of_one() -> None:
     with FaultServer() as server:
         server.default(reply())
         for _ in range(200):
             with http_client(server) as client:
                 get(client, "/")
+            # The kernel may deliver a close after the next connection when the machine is busy.
+            server.wait_for(lambda: server.open == 0)
         assert (server.accepted, server.peak) == (200, 1)
-        server.wait_for(lambda: server.open == 0)
 
 
 def test_peak_is_the_most_at_once() -> None:

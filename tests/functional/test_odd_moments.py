@@ -1,0 +1,171 @@
+"""Stops, closes and failures that fall between two steps: nothing is lost, nothing is left."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from pulp_download import (
+    Batch,
+    Cancelled,
+    Download,
+    MemoryWriter,
+    Remote,
+    SizeValidation,
+    TimedOut,
+    Truncated,
+    TryFailed,
+)
+from pulp_download.events import Event
+from pulp_download.live import live
+from tests.servers import FaultServer, reply, stalled_body, truncated
+
+BODY = bytes(1000)
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with FaultServer() as server:
+        yield server
+
+
+@pytest.mark.fault(171)
+def test_a_cancel_between_a_time_out_and_the_next_try_ends_the_run(
+    server: FaultServer, tmp_path: Path
+) -> None:
+    server.default(stalled_body(BODY, sent=10))
+    answers: list[bool] = []
+
+    def observer(event: Event) -> None:
+        if isinstance(event, TryFailed) and event.failed.type == TimedOut.__name__:
+            answers.append(event.download.cancel())
+
+    with Remote(sock_read_timeout=0.2, max_retries=5) as remote, pytest.raises(Cancelled):
+        Download(server.url("/a"), tmp_path / "a", remote=remote).run(observer=observer)
+    assert answers == [True]
+    assert len(server.requests) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.fault(173)
+def test_a_batch_closed_between_two_tries_leaves_nothing(
+    server: FaultServer, tmp_path: Path
+) -> None:
+    server.default(truncated(BODY, sent=10))
+    batches: list[Batch] = []
+
+    def observer(event: Event) -> None:
+        if isinstance(event, TryFailed):
+            batches[0].close()
+
+    download = Download(server.url("/a"), tmp_path / "a")
+    batches.append(Batch([download], concurrency=1, observer=observer))
+    with pytest.raises(Cancelled):
+        list(batches[0])
+    assert live.of(download) == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.fault(189)
+def test_an_exception_out_of_a_signals_handler_ends_a_waiting_run(
+    server: FaultServer, tmp_path: Path
+) -> None:
+    server.default(reply(503, headers={"Retry-After": "100"}))
+    download = Download(server.url("/a"), tmp_path / "a")
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    def soon() -> None:
+        server.wait_for_requests(1)
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    thread = threading.Thread(target=soon)
+    thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            download.run()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    thread.join()
+    assert live.of(download) == ()
+
+
+@pytest.mark.fault(136)
+def test_a_batch_goes_on_with_the_threads_that_there_are(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.default(reply(200, b"x"))
+    start, started = threading.Thread.start, []
+
+    def start_two(thread: threading.Thread) -> None:
+        if thread.name.startswith("pulp-download"):
+            if len(started) == 2:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    downloads = [Download(server.url(f"/{number}"), MemoryWriter()) for number in range(40)]
+    with Batch(downloads, concurrency=8) as batch:
+        assert [result.result().size for result in batch] == [1] * 40
+    assert len(started) == 2
+
+
+def test_a_remote_closed_under_a_run_cancels_it(server: FaultServer) -> None:
+    remote = Remote()
+
+    class Closing(MemoryWriter):
+        def open(self):  # type: ignore[no-untyped-def]
+            remote.close()
+            return super().open()
+
+    with pytest.raises(Cancelled):
+        Download(server.url("/a"), Closing(), remote=remote).run()
+
+
+def test_a_host_of_ones_own_is_the_only_one(server: FaultServer) -> None:
+    server.default(reply(200, b"x"))
+    with Remote() as remote:
+        remote.session.headers["Host"] = "other.test"
+        Download(server.url("/a"), MemoryWriter(), remote=remote).run()
+    assert server.requests[0].headers.all("host") == ["other.test"]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"If-None-Match": '"日"'}, {"Range": 5}, {"If-Range": " x"}, [5], {"Accept": "x"}]
+)
+def test_conditions_that_cannot_be_sent_are_refused(server: FaultServer, headers: object) -> None:
+    with pytest.raises(ValueError):
+        Download(server.url("/a")).iter_content(headers=headers)  # type: ignore[arg-type]
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"source": 5},
+        {"source": b"http://host/a"},
+        {"writer": 5},
+        {"remote": "http://proxy"},
+        {"validations": SizeValidation(3)},
+        {"validations": [5]},
+    ],
+    ids=str,
+)
+def test_arguments_of_the_wrong_type_are_told_at_once(arguments: dict[str, object]) -> None:
+    with pytest.raises(TypeError):
+        Download(**{"source": "http://host/a", **arguments})  # type: ignore[arg-type]
+
+
+def test_reading_on_after_a_failure_raises_it_again(server: FaultServer) -> None:
+    server.default(truncated(BODY, sent=10))
+    with Download(server.url("/a")).iter_content() as content:
+        with pytest.raises(Truncated):
+            list(content)
+        with pytest.raises(Truncated):
+            next(content)
