@@ -10,7 +10,7 @@ import requests
 from requests.auth import HTTPDigestAuth
 from requests.cookies import RequestsCookieJar
 
-from pulp_download import auth, proxies
+from pulp_download import auth, proxies, tls
 from pulp_download.adapters.file import FileAdapter
 from pulp_download.adapters.http import HttpAdapter
 from pulp_download.settings import Headers, Settings
@@ -124,4 +124,4 @@ def _verify(settings: Settings) -> bool | str:
         return False
     # A path can be told to adapters that are not ours as well; PEM text only to ours.
     path = settings.ca_cert
-    return path if path is not None and "-----BEGIN" not in path else True
+    return path if path is not None and not tls.is_pem(path) else True

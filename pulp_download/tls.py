@@ -25,6 +25,11 @@ _contexts: dict[tuple[object, ...], ssl.SSLContext] = {}
 _lock = threading.Lock()
 
 
+def is_pem(value: str) -> bool:
+    """Tell whether a setting is PEM text; else it is a path."""
+    return _PEM in value
+
+
 def ssl_context(settings: TLSSettings) -> ssl.SSLContext:
     """Return the context for a setting; equal settings get the same one.
 
@@ -64,7 +69,7 @@ def _build(settings: TLSSettings) -> ssl.SSLContext:
 
 
 def _trust(context: ssl.SSLContext, authorities: str) -> None:
-    if _PEM in authorities:
+    if is_pem(authorities):
         context.load_verify_locations(cadata=authorities)
     elif os.path.isdir(authorities):
         context.load_verify_locations(capath=authorities)
@@ -75,7 +80,7 @@ def _trust(context: ssl.SSLContext, authorities: str) -> None:
 @contextmanager
 def _as_file(value: str | None) -> Iterator[str | None]:
     """Yield a path for OpenSSL, which loads a client's key from files only."""
-    if value is None or _PEM not in value:
+    if value is None or not is_pem(value):
         yield value
         return
     with tempfile.NamedTemporaryFile("w", prefix="pulp-download-", suffix=".pem") as file:
@@ -86,7 +91,7 @@ def _as_file(value: str | None) -> Iterator[str | None]:
 
 def _check_readable(value: str | None) -> None:
     """Raise for a file that is absent or closed to us, which OpenSSL would not name."""
-    if value is None or _PEM in value:
+    if value is None or is_pem(value):
         return
     if "\n" in value:
         raise ValueError("it has no -----BEGIN line")
@@ -99,7 +104,7 @@ def _naming(name: str, value: str | None) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        is_text = value is not None and ("\n" in value or _PEM in value)
+        is_text = value is not None and ("\n" in value or is_pem(value))
         place = "the PEM text" if is_text else f"{value!r}"
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise InvalidSettings(f"{name}: cannot use {place}: {reason}") from None
@@ -110,7 +115,7 @@ def _no_passphrase() -> str:
 
 
 def _stamp(value: str | None) -> tuple[int, int] | None:
-    if value is None or _PEM in value:
+    if value is None or is_pem(value):
         return None
     try:
         facts = os.stat(value)
