@@ -8,25 +8,21 @@ session*, as requests does it, for everything else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, cast
 
 import requests
 from requests.auth import HTTPBasicAuth
-from requests.structures import CaseInsensitiveDict
-from requests.utils import check_header_validity
 from urllib3 import HTTPHeaderDict
 
 from pulp_download.adapters.answer import Answer, answer_of
-from pulp_download.adapters.exchange import Exchange
 from pulp_download.adapters.framing import Head
 from pulp_download.adapters.http import HttpAdapter, WatchedTimeout
 from pulp_download.auth import AsAskedFor, BearerAuth
+from pulp_download.fields import Fields, as_fields
 from pulp_download.session import Session, guarded
 from pulp_download.urls import URL
-from pulp_download.watchdog import Watch
+from pulp_download.watch import Watch
 
 # Fields that tell an origin nothing it may not know; all others stay with the origins that the
 # caller named.
@@ -44,8 +40,7 @@ _HARMLESS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What is asked of whom: ``is_known`` origins get secrets, ``is_first`` gets params."""
 
     method: str
@@ -62,110 +57,108 @@ def headers_of(fields: Head | HTTPHeaderDict) -> HTTPHeaderDict:
 
 
 class Opened:
-    """An answer whose head is there: its facts, its body, and the URL it came from."""
+    """An answer whose head is there: its facts, its body, and the URL it came from.
 
-    __slots__ = ("_source", "answer", "authorization", "method", "reason", "status", "url")
+    ``header(name)`` returns one field's value by its lower-case name, or None; ``fields`` are all,
+    as cheap to have as the answer came. ``authorization`` is what was sent to prove who asks, for
+    whoever renews a token that was rejected.
+    """
+
+    __slots__ = (
+        "_head",
+        "answer",
+        "authorization",
+        "fields",
+        "header",
+        "method",
+        "reason",
+        "status",
+        "url",
+    )
+
+    fields: Head | HTTPHeaderDict
+    header: Callable[[str], str | None]
 
     def __init__(
-        self, question: Question, answer: Answer, source: Exchange | requests.Response, sent: Any
+        self, question: Question, answer: Answer, head: Head | requests.Response, sent: Any
     ):
         self.method = question.method
         self.url = question.url
         self.answer = answer
-        self._source = source
-        if isinstance(source, Exchange):
-            self.status, self.reason = source.head.status, source.head.reason
-        else:
-            self.status, self.reason = source.status_code, source.reason or ""
-        # What was sent to prove who asks, for whoever renews a token that was rejected.
+        self._head = head  # a response that nobody holds closes itself
         self.authorization: str | None = None if sent is None else str(sent)
-
-    def header(self, name: str) -> str | None:
-        """Return one field's value by its lower-case name, or None."""
-        if isinstance(self._source, Exchange):
-            return self._source.head.get(name)
-        return self._source.headers.get(name)
-
-    @property
-    def fields(self) -> Head | HTTPHeaderDict:
-        """All fields, as cheap to have as the answer came; either holds nothing else."""
-        if isinstance(self._source, Exchange):
-            return self._source.head
-        raw = getattr(self._source.raw, "headers", None)
-        return raw if isinstance(raw, HTTPHeaderDict) else HTTPHeaderDict(self._source.headers)
+        if isinstance(head, Head):
+            self.status, self.reason = head.status, head.reason
+            self.header, self.fields = head.get, head
+        else:
+            self.status, self.reason = head.status_code, head.reason or ""
+            self.header = head.headers.get
+            raw = getattr(head.raw, "headers", None)
+            self.fields = raw if isinstance(raw, HTTPHeaderDict) else HTTPHeaderDict(head.headers)
 
 
 def ask(session: requests.Session, question: Question, watch: Watch) -> Opened:
     """Ask once; raises what requests, urllib3, the socket and the auth object raise."""
-    adapter = _direct_adapter(session, question)
-    opened = None if adapter is None else _directly(session, adapter, question, watch)
-    return _through_session(session, question, watch) if opened is None else opened
-
-
-def _direct_adapter(session: requests.Session, question: Question) -> HttpAdapter | None:
-    """Return the adapter to ask by itself, or None where the session has to do it."""
-    if type(session) is not Session or not session.is_plain:
-        return None
-    if question.auth is not None and type(question.auth) not in (BearerAuth, HTTPBasicAuth):
-        return None
-    adapter = session.get_adapter(str(question.url))
-    return adapter if type(adapter) is HttpAdapter else None
+    auth = question.auth
+    if type(session) is Session and (auth is None or type(auth) in (BearerAuth, HTTPBasicAuth)):
+        adapter = session.direct_adapter(question.url)
+        if adapter is not None:
+            opened = _directly(session, adapter, question, watch)
+            if opened is not None:
+                return opened
+    return _through_session(session, question, watch)
 
 
 def _directly(
-    session: requests.Session, adapter: HttpAdapter, question: Question, watch: Watch
+    session: Session, adapter: HttpAdapter, question: Question, watch: Watch
 ) -> Opened | None:
     """Ask without the session, or return None where its fields are more than lines of text."""
-    if question.headers or question.auth is not None or not question.is_known:
-        fields = CaseInsensitiveDict(session.headers)
-        fields.update(question.headers)
-        if question.auth is not None:
-            question.auth(_Signed(fields))
-        if not question.is_known:
-            for name in [name for name in fields if name.lower() not in _HARMLESS]:
-                del fields[name]
-        block = _block(tuple(fields.items()))
-        sent = fields.get("Authorization")
-    else:
-        block = _cached_block(tuple(session.headers.items()))
-        sent = session.headers.get("Authorization")
-    if block is None:
+    fields = as_fields(session.headers)
+    if question.headers or not question.is_known:
+        fields = _fields_for(fields, question)
+    lines, authorization = fields.sent
+    if lines is None:
         return None
+    if question.auth is not None:
+        if authorization is not None:
+            fields = Fields(fields)
+            del fields["Authorization"]
+            lines = fields.sent.lines
+        authorization = _signature(question.auth)
+        lines = f"{lines}Authorization: {authorization}\r\n"
     exchange = adapter.ask(
         question.method,
         question.url,
-        block,
+        lines,
         watch,
         verify=session.verify,
         cert=session.cert if question.is_known else None,
     )
-    return Opened(question, exchange, exchange, sent)
+    return Opened(question, exchange, exchange.head, authorization)
 
 
-def _block(fields: tuple[tuple[str, Any], ...]) -> str | None:
-    """Return fields as lines, or None for a Host of one's own, bytes, and what is no field."""
-    lines = []
-    for name, value in fields:
-        if value is None:  # requests: None takes a field of the session away
-            continue
-        if not isinstance(name, str) or not isinstance(value, str) or name.lower() == "host":
-            return None
-        if not value.isascii():
-            return None
-        check_header_validity((name, value))
-        lines.append(f"{name}: {value}\r\n")
-    return "".join(lines)
+def _fields_for(fields: Fields, question: Question) -> Fields:
+    """Return the session's fields with the question's own, but for those that are secrets."""
+    chosen = Fields(fields)
+    chosen.update(question.headers)
+    if not question.is_known:
+        for name in [name for name in chosen if name.lower() not in _HARMLESS]:
+            del chosen[name]
+    return chosen
 
 
-# The fields of a session hardly ever change; a few sessions at a time are many.
-_cached_block = lru_cache(16)(_block)
+def _signature(auth: Any) -> str:
+    """Return what Basic or Bearer puts into the Authorization field."""
+    signed = _Signed()
+    auth(signed)
+    return signed.headers["Authorization"]
 
 
 class _Signed:
     """As much of a request as Basic and Bearer look at."""
 
-    def __init__(self, headers: Any):
-        self.headers = headers
+    def __init__(self) -> None:
+        self.headers: dict[str, str] = {}
 
 
 def _through_session(session: requests.Session, question: Question, watch: Watch) -> Opened:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import weakref
 from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
@@ -60,7 +59,6 @@ class Batch:
         self._window = window if window is not None else 4 * concurrency
         self._crew = Crew(concurrency, observer)
         self._results: weakref.ref[Generator[DownloadFuture]] | None = None
-        self._process = os.getpid()
 
     def __iter__(self) -> Iterator[DownloadFuture]:
         if self._results is not None:
@@ -98,7 +96,8 @@ class Batch:
         try:
             with crew:
                 while True:
-                    self._check_process()
+                    if crew.is_forked:
+                        raise RuntimeError("this batch was started before the fork; make a new one")
                     # Two taken for one handed out: the window fills although something is always
                     # done, and what is done does not wait while a slow iterable fills the window.
                     room = 0 if is_exhausted else min(2, window - (taken - handed_out))
@@ -119,10 +118,6 @@ class Batch:
         finally:
             if isinstance(source, Generator):
                 source.close()
-
-    def _check_process(self) -> None:
-        if os.getpid() != self._process:
-            raise RuntimeError("this batch was started before the fork; make one in this process")
 
 
 def _check_count(name: str, value: int) -> None:

@@ -30,39 +30,44 @@ from pulp_download.watchdog import Timer, watchdog
 class DownloadFuture(Future[Result]):
     """A future that knows its ``download``. A cancelled download's future holds Cancelled."""
 
-    def __init__(self, download: Download):
+    def __init__(self, download: Download, run: Run):
         super().__init__()
         self.download = download
+        self._run: Run | None = run  # until it is over
         # Where it writes, so that no two live downloads of one batch write there.
-        self.place = None if download.path is None else os.path.abspath(download.path)
+        self._place = download.place
 
 
 class Crew:
-    """Workers, what they have to do, and what they have done. Thread-safe; a context manager."""
+    """Workers, what they have to do, and what they have done. Thread-safe; a context manager.
+
+    What changes with every download is in sets, a dict and queues, of which each change is a single
+    step of the interpreter: who takes a future out of ``_queued``, or a timer out of ``_waiting``,
+    has it. ``submit`` is called by one thread at a time.
+    """
 
     def __init__(self, concurrency: int, observer: Observer | None):
         self._concurrency = concurrency
         self._observer = observer
-        self._todo: SimpleQueue[Run | None] = SimpleQueue()
+        self._todo: SimpleQueue[DownloadFuture | None] = SimpleQueue()
         self._done: SimpleQueue[DownloadFuture | None] = SimpleQueue()
         self._lock = threading.Lock()
-        self._futures: dict[Run, DownloadFuture] = {}
-        self._queued: set[Run] = set()
-        self._waiting: dict[Run, Timer] = {}
+        self._live: set[DownloadFuture] = set()
+        self._queued: dict[DownloadFuture, Run] = {}
+        self._waiting: dict[DownloadFuture, Timer] = {}
         self._places: set[str] = set()
         self._executor: ThreadPoolExecutor | None = None
         self._workers = 0
         self._threads: set[int] = set()
         self._remote: Remote | None = None
         self._is_stopped = False
-        self._process = os.getpid()
+        self.is_forked = False
 
     def __enter__(self) -> Self:
         with self._lock:
             if self._is_stopped:
                 raise Cancelled("the batch is closed")
             self._executor = ThreadPoolExecutor(self._concurrency, "pulp-download")
-        watchdog.lease()
         _crews.add(self)
         return self
 
@@ -73,32 +78,27 @@ class Crew:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
-        if os.getpid() == self._process:
-            watchdog.release()
 
     def submit(self, download: Download) -> None:
         """Have a download run; its future will come out of :meth:`next_done`."""
-        future = DownloadFuture(download)
-        place = future.place
-        with self._lock:
-            if self._is_stopped:
-                raise Cancelled("the batch was closed")
-            is_taken = place is not None and place in self._places
-            if not is_taken:
-                run = Run(download, download.remote or self._shared_remote(), self._observer)
-                self._futures[run] = future
-                self._queued.add(run)
-                if place is not None:
-                    self._places.add(place)
-        if is_taken:
-            reason = "another download of this batch is writing there"
-            future.set_exception(WriteError(reason, path=place))
-            self._done.put(future)
-            return
-        run.enqueue()
-        run.wake_by(partial(self._drop, run))
-        self._todo.put(run)
-        self._hire()
+        run = Run(download, download.remote or self._shared_remote(), self._observer)
+        future = DownloadFuture(download, run)
+        place = future._place
+        if place is not None:
+            if place in self._places:
+                reason = "another download of this batch is writing there"
+                future.set_exception(WriteError(reason, path=place))
+                self._done.put(future)
+                return
+            self._places.add(place)
+        self._live.add(future)
+        self._queued[future] = run
+        if self._is_stopped:  # only now, so that a stop in between finds this one
+            raise Cancelled("the batch was closed")
+        run.enqueue(partial(self._drop, future))
+        self._todo.put(future)
+        if self._workers < self._concurrency:
+            self._hire()
 
     def has_done(self) -> bool:
         """Tell whether :meth:`next_done` would return at once."""
@@ -114,14 +114,14 @@ class Crew:
 
     def stop(self) -> None:
         """Cancel every run, and wait until the workers are gone (but for the caller's own)."""
-        if os.getpid() != self._process:
-            return  # a forked child: threads and connections are the parent's
+        if self.is_forked:
+            return  # threads and connections are the parent's
         with self._lock:
             is_first, self._is_stopped = not self._is_stopped, True
-            runs = tuple(self._futures)
         if is_first:
-            for run in runs:
-                run.cancel()
+            for future in self._live.copy():
+                if (run := future._run) is not None:
+                    run.cancel()
             for _ in range(self._concurrency):
                 self._todo.put(None)
             self._done.put(None)
@@ -132,6 +132,7 @@ class Crew:
         if self._remote is not None:
             self._remote.close()
         _crews.discard(self)
+        watchdog.rest()
 
     def _shared_remote(self) -> Remote:
         if self._remote is None:
@@ -140,7 +141,7 @@ class Crew:
 
     def _hire(self) -> None:
         """Start another worker if there is work for one."""
-        if self._workers >= min(self._concurrency, len(self._futures)):
+        if self._workers >= len(self._live):
             return
         assert self._executor is not None
         try:
@@ -154,75 +155,62 @@ class Crew:
 
     def _work(self) -> None:
         self._threads.add(threading.get_ident())
-        while (run := self._todo.get()) is not None:
-            with self._lock:
-                is_wanted = run in self._futures
-                self._queued.discard(run)
-            if is_wanted:
-                self._advance(run)
-            del run  # an idle worker must not keep the last download alive
+        while (future := self._todo.get()) is not None:
+            run = self._queued.pop(future, None)
+            if run is not None:
+                self._advance(future, run)
+            del future, run  # an idle worker must not keep the last download alive
 
-    def _drop(self, run: Run) -> None:
+    def _drop(self, future: DownloadFuture) -> None:
         """End a run that is stopped while it is queued; its outcome waits for no worker."""
-        with self._lock:
-            if run not in self._queued:
-                return  # a worker has it, or has had it
-            self._queued.discard(run)
-            future = self._take_off(run)
-        self._settle(future, run.drop())
+        run = self._queued.pop(future, None)
+        if run is not None:
+            self._settle(future, run.drop())
 
-    def _advance(self, run: Run) -> None:
+    def _advance(self, future: DownloadFuture, run: Run) -> None:
+        outcome: Result | Wait | BaseException
         try:
             outcome = run.advance()
         except BaseException as error:  # noqa: BLE001 (the future carries whatever it is)
-            if isinstance(error, DownloadError):
-                error.without_frames()
-            self._finish(run, error)
+            outcome = error.without_frames() if isinstance(error, DownloadError) else error
+        if isinstance(outcome, Wait):
+            self._put_aside(future, run, outcome)
         else:
-            if isinstance(outcome, Wait):
-                self._put_aside(run, outcome)
-            else:
-                self._finish(run, outcome)
-
-    def _finish(self, run: Run, outcome: Result | BaseException) -> None:
-        with self._lock:
-            future = self._take_off(run)
-        self._settle(future, outcome)
-
-    def _take_off(self, run: Run) -> DownloadFuture:
-        """Forget a run and its path; with the lock held, so that one thread settles its future."""
-        future = self._futures.pop(run)
-        if future.place is not None:
-            self._places.discard(future.place)
-        return future
+            self._settle(future, outcome)
 
     def _settle(self, future: DownloadFuture, outcome: Result | BaseException) -> None:
+        """Let a future be done, and give its path free."""
+        future._run = None
+        self._live.discard(future)
+        if future._place is not None:
+            self._places.discard(future._place)
         if isinstance(outcome, Result):
             future.set_result(outcome)
         else:
             future.set_exception(outcome)
         self._done.put(future)
 
-    def _put_aside(self, run: Run, wait: Wait) -> None:
-        resume = partial(self._resume, run)
+    def _put_aside(self, future: DownloadFuture, run: Run, wait: Wait) -> None:
+        resume = partial(self._resume, future, run)
         with self._lock:
-            self._waiting[run] = watchdog.call_at(wait.until, resume)
+            self._waiting[future] = watchdog.call_at(wait.until, resume)
             is_stopped = self._is_stopped
         run.wake_by(resume)
         if is_stopped:
             run.cancel()
 
-    def _resume(self, run: Run) -> None:
+    def _resume(self, future: DownloadFuture, run: Run) -> None:
         """Give a waiting run back to the workers, once, whoever wakes it first."""
         with self._lock:
-            timer = self._waiting.pop(run, None)
+            timer = self._waiting.pop(future, None)
             is_stopped = self._is_stopped
             if timer is not None and not is_stopped:
-                self._todo.put(run)  # with the lock held: in front of what sends workers home
+                self._queued[future] = run
+                self._todo.put(future)  # with the lock held: in front of what sends workers home
         if timer is not None:
             watchdog.call_off(timer)
             if is_stopped:  # no worker will come
-                self._advance(run)
+                self._advance(future, run)
 
 
 _crews: weakref.WeakSet[Crew] = weakref.WeakSet()
@@ -237,3 +225,11 @@ def _stop_all() -> None:
 # stop a running batch, and the process would wait for every download. There is no public way in;
 # tests/unit/test_dependencies.py fails loudly when this one changes.
 threading._register_atexit(_stop_all)  # type: ignore[attr-defined]
+
+
+def _after_fork() -> None:
+    for crew in tuple(_crews):
+        crew.is_forked = True
+
+
+os.register_at_fork(after_in_child=_after_fork)

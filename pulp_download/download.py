@@ -14,7 +14,6 @@ from pulp_download.errors import InvalidInput, InvalidSettings, WriteError
 from pulp_download.events import Observer
 from pulp_download.existing import verified_digests
 from pulp_download.files import FileWriter
-from pulp_download.live import live
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.retries import Wait
@@ -22,6 +21,7 @@ from pulp_download.run import Run
 from pulp_download.settings import Headers, checked_pairs, header_pairs
 from pulp_download.urls import URL
 from pulp_download.validations import Validation
+from pulp_download.watchdog import watchdog
 from pulp_download.writers import Sink, Writer
 
 # The fields by which iter_content asks for a part, or for nothing if nothing changed.
@@ -79,6 +79,15 @@ class Download:
         """The file's final path, or None where the writer is no file."""
         return self.writer.path if self.writer is not None else None
 
+    @property
+    def place(self) -> str | None:
+        """The file's absolute final path as text, or None where the writer is no file."""
+        writer = self.writer
+        if writer is None:
+            return None
+        shown = writer.shown if type(writer) is FileWriter else writer.path
+        return None if shown is None else os.path.abspath(shown)
+
     def run(self, *, observer: Observer | None = None) -> Result:
         """Fetch, verify and commit; block until it is there.
 
@@ -122,7 +131,7 @@ class Download:
 
         They fail with Cancelled. Tells whether there was one to stop; is not remembered.
         """
-        return sum(run.cancel() for run in live.of(self)) > 0
+        return watchdog.cancel(self)
 
     def is_present(self) -> bool:
         """Tell whether the file at the target meets the validations; nothing is fetched.

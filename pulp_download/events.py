@@ -77,7 +77,9 @@ Observer = Callable[[Event], None]
 class Teller:
     """One run's line to its observer, dropped at the observer's first exception."""
 
-    def __init__(self, download: Download, observer: Observer | None):
+    __slots__ = ("_download", "_observer", "_told_at")
+
+    def __init__(self, download: Download | None, observer: Observer | None):
         self._download = download
         self._observer = observer
         self._told_at = 0.0
@@ -102,3 +104,7 @@ class Teller:
         if now - self._told_at >= _PROGRESS_INTERVAL:
             self._told_at = now
             self.tell(Progressed, received, total)
+
+
+# What runs without an observer share.
+SILENT = Teller(None, None)

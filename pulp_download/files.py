@@ -44,27 +44,36 @@ class FileWriter:
     With ``within``, ``path`` is relative, may not leave that directory, and is walked from it
     without following symbolic links, so that nothing planted there leads outside. With ``keep``, a
     file that is already there is kept, and nothing fetched, if it meets the download's validations
-    or, where no digest tells, if upstream says that it has not changed since.
+    or, where no digest tells, if upstream says that it has not changed since; what is fetched bears
+    upstream's Last-Modified, for the next time.
     """
 
     target: str | os.PathLike[str]
     within: str | os.PathLike[str] | None = field(default=None, kw_only=True)
     fsync: bool = field(default=False, kw_only=True)
     keep: bool = field(default=False, kw_only=True)
+    shown: str = field(init=False, repr=False, compare=False)  # the path as errors name it
+    _given: Path | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         target = os.fspath(self.target)
         if not isinstance(target, str):
             raise TypeError("a path is text")
+        fill = object.__setattr__
         if self.within is not None:
             target = safe_path(target)
+            fill(self, "shown", os.path.join(self.within, target))
+            fill(self, "_given", None)
         elif not target or "\0" in target or target.endswith("/"):
             raise WriteError("not the name of a file", path=target)
-        object.__setattr__(self, "target", target)
+        else:
+            fill(self, "shown", target)
+            fill(self, "_given", self.target if isinstance(self.target, Path) else None)
+        fill(self, "target", target)
 
     @property
     def path(self) -> Path:
-        return Path(self.target) if self.within is None else Path(self.within, self.target)
+        return Path(self.shown) if self._given is None else self._given
 
     def open(self) -> FileSink:
         return FileSink(self)
@@ -75,19 +84,22 @@ class FileSink:
 
     def __init__(self, writer: FileWriter):
         self._writer = writer
-        target = os.fspath(writer.target)
-        self._shown = target if writer.within is None else os.path.join(writer.within, target)
+        self._shown = writer.shown
         self._directory: int | None = None
         self._file: int | None = None
         self._temporary = ""
-        self._name = os.path.basename(os.fspath(writer.target))
         self._kept = False
+        self.is_dated = writer.keep
         self.mtime: float | None = None
 
     def __enter__(self) -> Self:
-        with _errors_of(self._shown):
-            if self._is_directory():
+        try:
+            if stat.S_ISDIR(os.lstat(self._shown).st_mode):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            raise _ours(error, self._shown) from None
         return self
 
     def __exit__(
@@ -105,13 +117,12 @@ class FileSink:
     def existing(self) -> ExistingFile | None:
         if not self._writer.keep:
             return None
-        with _errors_of(self._shown):
-            try:
-                descriptor = self._open_target()
-            except OSError as error:
-                if error.errno in _NOTHING_TO_KEEP:
-                    return None
-                raise
+        try:
+            descriptor = self._open_target()
+        except OSError as error:
+            if error.errno in _NOTHING_TO_KEEP:
+                return None
+            raise _ours(error, self._shown) from None
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             os.close(descriptor)
@@ -119,28 +130,26 @@ class FileSink:
         return ExistingFile(descriptor, facts, self._shown)
 
     def write(self, chunk: Chunk) -> None:
-        with _errors_of(self._shown):
+        try:
             if self._file is None:
                 self._create()
             assert self._file is not None
             written = os.write(self._file, chunk)
             while written < len(chunk):
                 written += os.write(self._file, memoryview(chunk)[written:])
+        except (OSError, ValueError) as error:
+            raise _ours(error, self._shown) from None
 
     def restart(self) -> None:
         if self._file is not None:
-            with _errors_of(self._shown):
+            try:
                 os.ftruncate(self._file, 0)
                 os.lseek(self._file, 0, os.SEEK_SET)
+            except OSError as error:
+                raise _ours(error, self._shown) from None
 
     def keep(self) -> None:
         self._kept = True
-
-    def _is_directory(self) -> bool:
-        try:
-            return stat.S_ISDIR(os.lstat(self._shown).st_mode)
-        except FileNotFoundError:
-            return False
 
     def _open_target(self) -> int:
         # O_NONBLOCK: a FIFO planted at the target must not hang the run.
@@ -149,7 +158,7 @@ class FileSink:
             return os.open(self._shown, flags)
         directory = self._walk(make=False)
         try:
-            return os.open(self._name, flags, dir_fd=directory)
+            return os.open(os.path.basename(self._shown), flags, dir_fd=directory)
         finally:
             os.close(directory)
 
@@ -193,7 +202,7 @@ class FileSink:
         return current
 
     def _commit(self) -> None:
-        with _errors_of(self._shown):
+        try:
             if self._file is None:
                 self._create()  # an empty file
             assert self._file is not None
@@ -203,13 +212,16 @@ class FileSink:
                 os.fsync(self._file)
             descriptor, self._file = self._file, None
             os.close(descriptor)  # NFS tells here that the disk is full
-            target = self._shown if self._directory is None else self._name
-            os.rename(
-                self._temporary, target, src_dir_fd=self._directory, dst_dir_fd=self._directory
-            )
+            if self._directory is None:
+                os.rename(self._temporary, self._shown)
+            else:
+                name, directory = os.path.basename(self._shown), self._directory
+                os.rename(self._temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
             self._temporary = ""
             if self._writer.fsync:
                 self._sync_directory()
+        except (OSError, ValueError) as error:
+            raise _ours(error, self._shown) from None
 
     def _sync_directory(self) -> None:
         if self._directory is not None:
@@ -247,34 +259,23 @@ class ExistingFile:
         self.mtime = facts.st_mtime
 
     def chunks(self) -> Iterator[bytes]:
-        with _errors_of(self._shown):
+        try:
             while chunk := self._file.read(_READ_SIZE):
                 yield chunk
+        except OSError as error:
+            raise _ours(error, self._shown) from None
 
     def close(self) -> None:
         self._file.close()
 
 
-class _errors_of:
-    """Translate every OSError into a WriteError that names the path."""
-
-    __slots__ = ("_path",)
-
-    def __init__(self, path: str):
-        self._path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, OSError):
-            raise WriteError.from_oserror(error, self._path) from None
-        if isinstance(error, ValueError) and not isinstance(error, WriteError):
-            raise WriteError(str(error), path=self._path) from None  # a NUL, a lone surrogate
+def _ours(error: OSError | ValueError, path: str) -> WriteError:
+    """Return a WriteError that names the path."""
+    if isinstance(error, WriteError):
+        return error
+    if isinstance(error, OSError):
+        return WriteError.from_oserror(error, path)
+    return WriteError(str(error), path=path)  # a NUL, a lone surrogate
 
 
 def _temporary_name() -> str:

@@ -29,7 +29,7 @@ from pulp_download.errors import (
     UnsupportedScheme,
 )
 from pulp_download.urls import URL
-from pulp_download.watchdog import Watch
+from pulp_download.watch import Watch
 
 log = logging.getLogger(__name__)
 

@@ -17,17 +17,12 @@ class Trail:
     ``limit`` redirects are followed; a URL that was on the trail before is a loop.
     """
 
+    __slots__ = ("_limit", "_passed", "current", "start")
+
     def __init__(self, start: URL, limit: int):
-        self._urls = [start]
+        self.start = self.current = start
         self._limit = limit
-
-    @property
-    def start(self) -> URL:
-        return self._urls[0]
-
-    @property
-    def current(self) -> URL:
-        return self._urls[-1]
+        self._passed: tuple[URL, ...] = ()  # those that led on
 
     def follow(self, status: int, location: str | None) -> None:
         """Go on to a Location header's value, or raise UnsafeRedirect that says why not."""
@@ -45,15 +40,16 @@ class Trail:
                 url=here.redacted,
                 status=status,
             )
-        if target in self._urls:
+        if target == here or target in self._passed:
             raise TooManyRedirects(
                 f"redirect loop: {self} -> {target.redacted}", url=here.redacted, status=status
             )
-        if len(self._urls) > self._limit:
+        if len(self._passed) >= self._limit:
             raise TooManyRedirects(
                 f"more than {self._limit} redirects: {self}", url=here.redacted, status=status
             )
-        self._urls.append(target)
+        self._passed += (here,)
+        self.current = target
 
     def __str__(self) -> str:
-        return " -> ".join(url.redacted for url in self._urls)
+        return " -> ".join(url.redacted for url in (*self._passed, self.current))

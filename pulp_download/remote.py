@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 import requests
@@ -15,13 +16,17 @@ from pulp_download.adapters.http import HttpAdapter
 from pulp_download.asking import Opened, Question, ask
 from pulp_download.auth import BearerAuth, Netrc, basic_auth
 from pulp_download.errors import Cancelled
+from pulp_download.fields import as_fields
 from pulp_download.foreign import translated
 from pulp_download.redirects import REDIRECTS, Trail
 from pulp_download.retries import RetryPolicy
 from pulp_download.session import Session
 from pulp_download.settings import Settings
 from pulp_download.urls import URL
-from pulp_download.watchdog import Watch
+from pulp_download.watch import Watch
+from pulp_download.watchdog import watchdog
+
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Remote:
@@ -45,9 +50,9 @@ class Remote:
         self._session: Session | None = None
         self._settings_auth: Any = None
         self._netrc: Netrc | None = None
-        self._process = os.getpid()
-        self._watches: set[Watch] = set()
+        self._trusted = self._settings.trusted
         self._is_closed = False
+        self._is_forked = False
         _remotes.add(self)
         if self._settings.ca_cert or self._settings.client_cert:
             tls.ssl_context(self._settings.tls)  # a bad file is told now, not by every download
@@ -63,17 +68,10 @@ class Remote:
         Headers, cookies, params, auth, hooks, verify, cert, proxies, max_redirects and adapters
         set on it take effect and win over the settings. ``trust_env`` stays False.
         """
-        with self._lock:
-            if self._is_closed:
-                raise RuntimeError("this remote is closed")
-            if self._session is None:
-                self._session = Session(self._settings)
-                self._settings_auth = self._session.auth
-                self._netrc = Netrc(self._settings.netrc)
-            elif self._process != os.getpid():
-                self._connect_anew(self._session)
-            self._process = os.getpid()
-            return self._session
+        session = self._session
+        if session is None or self._is_closed or self._is_forked:
+            return self._connected()
+        return session
 
     def open(
         self,
@@ -92,9 +90,11 @@ class Remote:
         trail = Trail(url, session.max_redirects)
         may_renew = True
         while True:
-            question = self._question(session, trail, method, headers or {})
+            question = self._question(session, trail, method, headers or _NO_HEADERS)
             with translated(watch, trail.current):
                 opened = ask(session, question, watch)
+            if opened.status < 300:
+                return opened
             if opened.status == 401 and may_renew and self._renewed(opened, question, watch):
                 may_renew = False
                 opened.answer.drain()
@@ -104,6 +104,21 @@ class Remote:
             else:
                 return opened
 
+    def _connected(self) -> requests.Session:
+        """Make the session, or put it right in a forked child."""
+        with self._lock:
+            if self._is_closed:
+                raise RuntimeError("this remote is closed")
+            if self._session is None:
+                session = Session(self._settings)
+                self._settings_auth = session.auth
+                self._netrc = Netrc(self._settings.netrc)
+                self._session = session
+            elif self._is_forked:
+                self._connect_anew(self._session)
+            self._is_forked = False
+            return self._session
+
     def _session_of_a_run(self) -> requests.Session:
         try:
             return self.session
@@ -112,27 +127,20 @@ class Remote:
                 raise Cancelled("the remote was closed") from None
             raise
 
-    def register(self, watch: Watch) -> None:
-        """Have ``close()`` stop this transfer."""
-        with self._lock:
-            if self._is_closed:
-                raise Cancelled("the remote is closed")
-            self._watches.add(watch)
-
-    def unregister(self, watch: Watch) -> None:
-        """The transfer is over."""
-        with self._lock:
-            self._watches.discard(watch)
+    def check_open(self) -> None:
+        """Raise Cancelled if the remote is closed."""
+        if self._is_closed:
+            raise Cancelled("the remote is closed")
 
     def close(self) -> None:
         """End every transfer, close every connection. Any thread, any number of times."""
         with self._lock:
             self._is_closed = True
-            watches, session = tuple(self._watches), self._session
-        for watch in watches:
-            watch.stop(Cancelled("the remote was closed"))
+            session = self._session
+        watchdog.cancel(self, "the remote was closed")
         if session is not None:
             session.close()
+        watchdog.rest()
 
     def __enter__(self) -> Self:
         return self
@@ -149,36 +157,28 @@ class Remote:
     def _question(
         self, session: requests.Session, trail: Trail, method: str, headers: Mapping[str, str]
     ) -> Question:
-        return Question(
-            method,
-            trail.current,
-            headers,
-            self._auth(session, trail, headers),
-            is_known=self._is_known(trail),
-            is_first=trail.current is trail.start,
-        )
+        url = trail.current
+        is_first = url is trail.start
+        is_own = is_first or url.origin == trail.start.origin
+        is_known = is_own or url.origin in self._trusted
+        auth = self._auth(session, trail, headers, is_own=is_own) if is_known else None
+        return Question(method, url, headers, auth, is_known, is_first)
 
-    def _is_known(self, trail: Trail) -> bool:
-        """Tell whether the trail's current origin may get the secrets of this remote."""
-        origin = trail.current.origin
-        return origin == trail.start.origin or origin in self._settings.trusted
-
-    def _auth(self, session: requests.Session, trail: Trail, headers: Mapping[str, str]) -> Any:
-        """Return who to be at the trail's current origin, as requests takes it.
+    def _auth(
+        self, session: requests.Session, trail: Trail, headers: Mapping[str, str], *, is_own: bool
+    ) -> Any:
+        """Return who to be at a known origin, as requests takes it.
 
         Said closest wins: with the download (its URL, its headers), on the session, in the
         settings, in netrc.
         """
-        if not self._is_known(trail):
-            return None
-        is_own = trail.current.origin == trail.start.origin
         if is_own and trail.start.credentials is not None:
             return basic_auth(trail.start.credentials)
-        if any(name.lower() == "authorization" for name in headers):
+        if headers and any(name.lower() == "authorization" for name in headers):
             return None
         if session.auth is not None and session.auth is not self._settings_auth:
             return session.auth
-        if session.headers.get("Authorization") is not None:
+        if as_fields(session.headers).sent.authorization is not None:
             return None
         if session.auth is None and is_own and self._netrc is not None:
             found = self._netrc.lookup(trail.current.origin.host)
@@ -200,7 +200,7 @@ class Remote:
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
-        self._watches.clear()
+        self._is_forked = True
         if isinstance(self._settings_auth, BearerAuth):
             self._settings_auth.after_fork()
 

@@ -17,24 +17,17 @@ from urllib3 import HTTPHeaderDict
 
 from pulp_download.adapters.framing import BUFFER_SIZE
 from pulp_download.content import Content
-from pulp_download.errors import (
-    Cancelled,
-    DownloadError,
-    WriteError,
-)
-from pulp_download.events import Finished, Observer, Started, Teller, TryFailed
+from pulp_download.delivery import Delivery
+from pulp_download.errors import Cancelled, DownloadError, WriteError
+from pulp_download.events import SILENT, Finished, Observer, Started, Teller, TryFailed
 from pulp_download.existing import could_be_right, verified_digests
-from pulp_download.live import live
 from pulp_download.remote import Remote
 from pulp_download.result import Result
-from pulp_download.retries import (
-    Attempts,
-    GiveUp,
-    Wait,
-)
+from pulp_download.retries import Attempts, GiveUp, Wait
 from pulp_download.statuses import error_of, modified
 from pulp_download.validations import judges_content
-from pulp_download.watchdog import Watch, watchdog
+from pulp_download.watch import Watch
+from pulp_download.watchdog import watchdog
 from pulp_download.writers import Existing, Sink
 
 if TYPE_CHECKING:
@@ -54,6 +47,19 @@ class Run:
     ``headers`` are the conditions of a caller of ``iter_content``.
     """
 
+    __slots__ = (
+        "_attempts",
+        "_existing",
+        "_has_begun",
+        "_headers",
+        "_is_conditional",
+        "_remote",
+        "_sink",
+        "_teller",
+        "_watch",
+        "download",
+    )
+
     def __init__(
         self,
         download: Download,
@@ -64,13 +70,14 @@ class Run:
     ):
         self.download = download
         self._remote = remote
-        self._settings = remote.settings
-        self._watch = Watch(remote.time_limits)
-        self._teller = Teller(download, observer)
-        self._headers = {**dict(download.headers), **(headers or {})}
+        self._watch = Watch(remote.time_limits, (download, remote))
+        self._teller = Teller(download, observer) if observer is not None else SILENT
+        self._headers: Mapping[str, str] = headers or {}
+        if download.headers:
+            self._headers = {**dict(download.headers), **self._headers}
         self._is_conditional = bool(headers)
         self._has_begun = False
-        self._attempts = Attempts(remote.retry_policy, [str(download.url)])
+        self._attempts = Attempts(remote.retry_policy, (str(download.url),))
         self._sink: Sink | None = None
         self._existing: Existing | None = None
 
@@ -78,13 +85,14 @@ class Run:
         """Stop this run from any thread; tell whether it was not stopped before."""
         return self._watch.cancel()
 
-    def enqueue(self) -> None:
-        """Let ``Download.cancel`` reach this run although it has not begun."""
-        live.add(self)
+    def enqueue(self, wake: Callable[[], None]) -> None:
+        """Let this run be stopped although it has not begun; then ``wake`` is called."""
+        watchdog.add(self._watch)
+        self.wake_by(wake)
 
     def drop(self) -> DownloadError:
         """Give up a run that was stopped before it began; return why."""
-        live.discard(self)
+        watchdog.discard(self._watch)
         self._watch.on_stop = None
         verdict = self._watch.verdict
         return Cancelled() if verdict is None else verdict
@@ -113,10 +121,8 @@ class Run:
     def connect(self, method: str, chunk_size: int) -> Content | Wait:
         """Work until an answer is open. Its bytes are the caller's and are not tried again."""
         try:
-            outcome = self._next(lambda: self._ask(method, chunk_size))
-            if isinstance(outcome, Content):
-                self._hand_over(outcome)
-            return outcome
+            outcome = self._next(lambda: self._ask(method))
+            return outcome if isinstance(outcome, Wait) else self._hand_over(outcome, chunk_size)
         except BaseException as error:
             self._end(None, error)
             raise
@@ -147,18 +153,28 @@ class Run:
                 return kept
         else:
             self._sink.restart()
-        with self._ask("GET", BUFFER_SIZE) as content:
-            if content.status == 304:
-                return self._kept(self._result(content))
-            for piece in content.pieces():
-                self._sink.write(piece)
-        self._sink.mtime = modified(content.header("last-modified"))
+        delivery = self._ask("GET")
+        try:
+            if delivery.opened.status == 304:
+                return self._kept(self._result(delivery))
+            self._store(delivery, self._sink)
+        finally:
+            delivery.close()
+        if self._sink.is_dated:
+            self._sink.mtime = modified(delivery.opened.header("last-modified"))
         self._watch.check()
         sink, self._sink = self._sink, None
         sink.__exit__(None, None, None)
-        return self._result(content)
+        return self._result(delivery)
 
-    def _ask(self, method: str, chunk_size: int) -> Content:
+    def _store(self, delivery: Delivery, sink: Sink) -> None:
+        """Write what passes the checks, until everything held."""
+        while piece := delivery.receive(BUFFER_SIZE):
+            if self._teller.has_observer:
+                self._teller.progressed(delivery.received, delivery.size)
+            sink.write(piece)
+
+    def _ask(self, method: str) -> Delivery:
         """Open the source and judge its status."""
         url = self.download.url
         headers = self._headers
@@ -171,21 +187,13 @@ class Run:
         if as_it_is and not (status == 200 or self._asked_for(status)):
             opened.answer.drain()
             raise error_of(status, opened.reason, opened.header("retry-after"), url=url.redacted)
-        try:
-            content = Content(
-                opened,
-                url,
-                self._watch,
-                validations=() if as_it_is else self.download.validations,
-                settings=self._settings,
-                chunk_size=chunk_size,
-            )
-        except BaseException:
-            opened.answer.abandon()
-            raise
-        if self._teller.has_observer:
-            content.on_progress = self._teller.progressed
-        return content
+        return Delivery(
+            opened,
+            url,
+            self._watch,
+            validations=() if as_it_is else self.download.validations,
+            settings=self._remote.settings,
+        )
 
     def _asked_for(self, status: int) -> bool:
         """Tell whether this answer to a condition is one that was reckoned with."""
@@ -218,29 +226,32 @@ class Run:
         return result
 
     def _result(
-        self,
-        content: Content | None,
-        size: int | None = None,
-        digests: dict[str, str] | None = None,
+        self, delivery: Delivery | None, size: int = 0, digests: dict[str, str] | None = None
     ) -> Result:
-        shown = content.url if content else self.download.url.redacted
-        present = content is None or (content.status == 304 and self._existing is not None)
-        if content is not None and present and self._existing is not None:
-            size = self._existing.size
+        """Return the result of a delivery, or of what was there with this size and digests."""
+        url = self.download.url
+        shown = final_url = url.redacted
+        present = delivery is None
+        if delivery is not None:
+            size, digests = delivery.received, delivery.digests
+            if delivery.opened.status == 304 and self._existing is not None:
+                present, size = True, self._existing.size
+            if delivery.opened.url is not url:
+                final_url = delivery.opened.url.redacted
         return Result(
             download=self.download,
             url=shown,
-            final_url=(content.final_url if content else shown).partition("?")[0],
-            size=size if size is not None else (content.received if content else 0),
-            digests=digests if digests is not None else (content.digests if content else {}),
-            fields=content.fields if content else HTTPHeaderDict(),
-            length_verified=content.length_verified if content else True,
+            final_url=final_url.partition("?")[0],
+            size=size,
+            digests=digests or {},
+            fields=delivery.opened.fields if delivery is not None else HTTPHeaderDict(),
+            length_verified=delivery.length_verified if delivery is not None else True,
             elapsed=time.monotonic() - self._watch.started,
             attempts=self._attempts.history,
             present=present,
         )
 
-    def _hand_over(self, content: Content) -> None:
+    def _hand_over(self, delivery: Delivery, chunk_size: int) -> Content:
         """Let the caller's reading be the end of this run."""
 
         def ended(content: Content, error: DownloadError | None) -> None:
@@ -250,28 +261,30 @@ class Run:
                 self._attempts.failed(str(self.download.url), error)
                 self._end(None, error)
             else:
-                self._end(self._result(content), None)
+                self._end(self._result(delivery), None)
 
+        content = Content(delivery, self._watch, chunk_size=chunk_size)
+        if self._teller.has_observer:
+            content.on_progress = self._teller.progressed
         content.when_over(ended)
+        return content
 
     def _begin(self) -> None:
         if self._has_begun:
             return
         self._has_begun = True
         self._watch.start()
-        self._remote.register(self._watch)
         watchdog.add(self._watch)
-        live.add(self)
+        self._remote.check_open()  # after the above, so that a close in between finds this run
         self._teller.tell(Started)
 
     def _end(self, result: Result | None, error: BaseException | None) -> None:
-        live.discard(self)
         self._watch.on_stop = None  # it may know this run, and cycles wait for the collector
         watchdog.discard(self._watch)
-        self._remote.unregister(self._watch)
-        failure = error if isinstance(error, DownloadError) else None
-        elapsed = time.monotonic() - self._watch.started
-        self._teller.tell(Finished, result, failure, elapsed)
+        if self._teller.has_observer:
+            failure = error if isinstance(error, DownloadError) else None
+            elapsed = time.monotonic() - self._watch.started
+            self._teller.tell(Finished, result, failure, elapsed)
 
     def _failed(self, error: DownloadError) -> None:
         if not isinstance(error, WriteError):

@@ -13,10 +13,16 @@ from requests.cookies import RequestsCookieJar
 from pulp_download import auth, proxies, tls
 from pulp_download.adapters.file import FileAdapter
 from pulp_download.adapters.http import HttpAdapter
+from pulp_download.fields import Fields
 from pulp_download.settings import Headers, Settings
+from pulp_download.urls import URL
 from pulp_download.version import VERSION
 
 Hook = Callable[..., Any]
+
+# What the session's own adapters are mounted for, by scheme.
+_PREFIXES = {"https": "https://", "http": "http://", "file": "file://"}
+_MOUNTED = frozenset(_PREFIXES.values())
 
 
 class Session(requests.Session):
@@ -30,6 +36,7 @@ class Session(requests.Session):
     def __init__(self, settings: Settings):
         super().__init__()
         self.trust_env = False
+        self.headers = Fields(self.headers)
         self.headers["User-Agent"] = f"pulp-download/{VERSION}"
         self.headers["Accept-Encoding"] = "identity"  # digests describe the published bytes
         del self.headers["Connection"]
@@ -42,22 +49,32 @@ class Session(requests.Session):
             certificate, key = settings.client_cert, settings.client_key
             self.cert = certificate if key is None else (certificate, key)
         # What a server plants is not kept: replayed cookies grow, and cross ports and origins.
-        self.cookies = self._own_cookies = RequestsCookieJar(policy=_NothingPlanted())
+        self.cookies = self._own_cookies = _Cookies(policy=_NothingPlanted())
         adapter = HttpAdapter(settings.tls)
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
-        self.mount("file://", FileAdapter())
+        self.mount(_PREFIXES["https"], adapter)
+        self.mount(_PREFIXES["http"], adapter)
+        self.mount(_PREFIXES["file"], FileAdapter())
 
-    @property
-    def is_plain(self) -> bool:
-        """Nothing is set that takes part in each request: hooks, cookies, params, proxies."""
-        return not (
+    def direct_adapter(self, url: URL) -> HttpAdapter | None:
+        """Return the adapter that can be asked for this URL without a ``PreparedRequest``.
+
+        None where something is set that takes part in each request (hooks, cookies, params,
+        proxies), or where another adapter is mounted for the URL.
+        """
+        if (
             self.params
             or self.proxies
             or self.hooks.get("response")
             or self.cookies is not self._own_cookies
-            or next(iter(self.cookies), None) is not None
-        )
+            or self._own_cookies.have_been_set
+        ):
+            return None
+        scheme = url.origin.scheme
+        if scheme in _PREFIXES and self.adapters.keys() == _MOUNTED:
+            adapter = self.adapters[_PREFIXES[scheme]]
+        else:
+            adapter = self.get_adapter(str(url))
+        return adapter if type(adapter) is HttpAdapter else None
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send, without a proxy where ``no_proxy`` names the host.
@@ -102,6 +119,16 @@ def guarded(hooks: Iterable[Hook]) -> Hook:
         return response
 
     return run
+
+
+class _Cookies(RequestsCookieJar):
+    """A jar that knows whether anybody ever put something into it; looking into it is slow."""
+
+    have_been_set = False
+
+    def set_cookie(self, cookie: http.cookiejar.Cookie, *args: Any, **kwargs: Any) -> None:
+        self.have_been_set = True
+        super().set_cookie(cookie, *args, **kwargs)
 
 
 class _NothingPlanted(http.cookiejar.DefaultCookiePolicy):

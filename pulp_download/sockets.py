@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from pulp_download.watchdog import TICK, Watch
+from pulp_download.watch import Watch
+from pulp_download.watchdog import TICK
 
 # RFC 8305 section 5 recommends 250 ms between attempts.
 _ATTEMPT_DELAY = 0.25

@@ -28,8 +28,12 @@ class Existing(Protocol):
 
 
 class Sink(Protocol):
-    """One run's way to the target. Used by one thread at a time."""
+    """One run's way to the target. Used by one thread at a time.
 
+    Where ``is_dated``, ``mtime`` is set to upstream's Last-Modified before a commit, if known.
+    """
+
+    is_dated: bool
     mtime: float | None
 
     def __enter__(self) -> Self: ...
@@ -89,6 +93,8 @@ class MemoryWriter:
 
 class MemorySink:
     """One run's buffer."""
+
+    is_dated = False
 
     def __init__(self, commit: Callable[[bytes], None]):
         self._commit = commit

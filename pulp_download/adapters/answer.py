@@ -12,7 +12,7 @@ from pulp_download.adapters.raw import RawAnswer
 from pulp_download.errors import TransferError
 from pulp_download.printable import printable
 from pulp_download.validations import Chunk
-from pulp_download.watchdog import Watch
+from pulp_download.watch import Watch
 
 
 class Answer(Protocol):
@@ -25,6 +25,10 @@ class Answer(Protocol):
     @property
     def end_is_marked(self) -> bool:
         """The framing tells where the body ends, so that a cut one is noticed."""
+
+    @property
+    def is_complete(self) -> bool:
+        """The body is known to have been read to its end; else only an empty read tells."""
 
     def receive(self, limit: int) -> Chunk:
         """Return the next bytes, at most ``limit``; empty at the end. Valid until the next call."""
@@ -63,6 +67,8 @@ def answer_of(response: requests.Response, watch: Watch) -> Answer:
 
 class ForeignAnswer:
     """The answer of an adapter that is not ours: anything whose ``raw`` can be read."""
+
+    is_complete = False
 
     def __init__(self, response: requests.Response, watch: Watch, *, read: bool = False):
         self._response = response

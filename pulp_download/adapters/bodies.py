@@ -32,6 +32,10 @@ class Body(Protocol):
         """Bytes in all, or None where the framing does not tell."""
 
     @property
+    def is_complete(self) -> bool:
+        """The last byte has been read, as far as the framing has told by now."""
+
+    @property
     def is_reusable(self) -> bool:
         """The connection may carry another message."""
 
@@ -90,6 +94,10 @@ class LengthBody:
         self._persistent = persistent
 
     @property
+    def is_complete(self) -> bool:
+        return self._left == 0
+
+    @property
     def is_reusable(self) -> bool:
         """Framed exactly, and nothing stands behind it that would be the next answer."""
         return self._persistent and self._left == 0 and self._wire.pending == 0
@@ -116,6 +124,10 @@ class UntilCloseBody:
         self._received = 0
         self._has_ended = False
 
+    @property
+    def is_complete(self) -> bool:
+        return self._has_ended and not self._wire.pending
+
     def read(self, limit: int = BUFFER_SIZE) -> memoryview:
         wire = self._wire
         if not wire.pending and not self._has_ended:
@@ -141,6 +153,10 @@ class ChunkedBody:
         self._left = 0
         self._received = 0
         self._has_ended = False
+
+    @property
+    def is_complete(self) -> bool:
+        return self._has_ended
 
     @property
     def is_reusable(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pulp_download.adapters.bodies import Body
 from pulp_download.adapters.framing import Head, Wire
-from pulp_download.watchdog import Watch
+from pulp_download.watch import Watch
 
 # An error's or redirect's body up to this size (and within these seconds) is read to keep its
 # connection; a larger or slower one costs more than a new connection.
@@ -52,6 +52,11 @@ class Exchange:
     def end_is_marked(self) -> bool:
         """The framing tells where the body ends, so that a cut one is noticed."""
         return self._body.length is not None or self.head.get("transfer-encoding") is not None
+
+    @property
+    def is_complete(self) -> bool:
+        """The body has been read to its end, as far as its framing has told by now."""
+        return self._body.is_complete
 
     def receive(self, limit: int) -> memoryview:
         """Return the next bytes of the body, empty at its end; valid until the next call."""

@@ -26,7 +26,8 @@ from pulp_download.adapters.pools import POOLS_BY_SCHEME, Pool
 from pulp_download.adapters.raw import RawAnswer
 from pulp_download.settings import TimeLimits, TLSSettings
 from pulp_download.urls import URL, Origin
-from pulp_download.watchdog import Watch, watchdog
+from pulp_download.watch import Watch
+from pulp_download.watchdog import watchdog
 
 # Idle connections kept per host; more than anybody should open to one. Hosts kept: mirrors.
 _POOL_SIZE = 64
@@ -137,7 +138,7 @@ class HttpAdapter(HTTPAdapter):
         """
         key = (url.origin, verify, cert)
         pool = self._direct.get(key)
-        if pool is None or not pool.is_open:
+        if pool is None or pool.pool is None:  # closed, by its manager's limit or by somebody
             pool = self._direct[key] = self._direct_pool(url.origin, verify, cert)
         message = f"{method} {url.target} HTTP/1.1\r\nHost: {url.origin.authority}\r\n{fields}\r\n"
         return pool.exchange(method, message.encode("latin-1"), watch, tunnel=False)

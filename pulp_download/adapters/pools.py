@@ -8,6 +8,7 @@ The one place that uses names of urllib3's with a leading underscore: ``_new_con
 from __future__ import annotations
 
 import http.client
+import queue
 import socket
 import ssl
 from typing import Any, NoReturn, cast
@@ -26,7 +27,7 @@ from pulp_download.errors import (
     ProxyFailed,
     TimedOut,
 )
-from pulp_download.watchdog import Watch
+from pulp_download.watch import Watch
 
 # Methods that may be sent again when a reused connection was dead (RFC 9110 section 9.2.2).
 _REPEATABLE = ("GET", "HEAD", "OPTIONS")
@@ -67,11 +68,17 @@ class WatchedConnection(HTTPConnection):
         self.wire = None
         super().request(*args, **kwargs)
 
-    def attach(self, watch: Watch) -> None:
-        """Put a connection that is open already under a watch."""
-        assert self.wire is not None and self._lifeline is not None
-        self.wire.watch = watch
-        watch.attach(self._lifeline)
+    def ask(self, method: str, message: bytes, watch: Watch) -> Exchange:
+        """Send a message without a body, and read the answer's head."""
+        wire, lifeline = self.wire, self._lifeline
+        assert self.sock is not None and wire is not None and lifeline is not None
+        wire.watch = watch
+        watch.attach(lifeline)
+        watch.begin("read", watch.limits.read)
+        self.sock.sendall(message)
+        head = wire.head()
+        watch.begin_body()
+        return Exchange(head, body_of(head, method, wire), self, watch)
 
     def opened(self, watch: Watch) -> None:
         """Take over from urllib3 when the connection stands."""
@@ -152,10 +159,29 @@ def _close_forgotten(error: OSError) -> None:
         step = step.tb_next
 
 
+class _Idle(queue.LifoQueue[Any]):
+    """Idle connections, the last one first, without a queue's lock and conditions.
+
+    Nobody waits here, and appending to a list and popping from it are single steps.
+    """
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        if len(self.queue) >= self.maxsize:
+            raise queue.Full
+        self.queue.append(item)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        try:
+            return self.queue.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+
 class Pool(urllib3.HTTPConnectionPool):
     """urllib3's pool with an exchange that is watched from the first look-up on."""
 
     ConnectionCls = WatchedConnection
+    QueueCls = _Idle
 
     def exchange(self, method: str, message: bytes, watch: Watch, *, tunnel: bool) -> Exchange:
         """Send a message without a body and read the answer's head.
@@ -164,28 +190,37 @@ class Pool(urllib3.HTTPConnectionPool):
         before the first byte of the answer is replaced by a fresh one, once; that is no failure of
         upstream (RFC 9112 section 9.3.1).
         """
-        connection = cast(WatchedConnection, self._get_conn())
+        connection = self._get_conn()
         connection.pool = self
         try:
             if connection.wire is not None:
                 try:
-                    return _ask(connection, method, message, watch)
+                    return connection.ask(method, message, watch)
                 except (ConnectionError, ssl.SSLError):
                     watch.check()
                     if method not in _REPEATABLE:
                         raise
             self._open(connection, watch, tunnel=tunnel)
-            return _ask(connection, method, message, watch)
+            return connection.ask(method, message, watch)
         except BaseException:
             watch.detach()
             watch.end()
             connection.give_back(reusable=False)
             raise
 
-    @property
-    def is_open(self) -> bool:
-        """The pool has not been closed, by its manager's limit or by somebody's ``close()``."""
-        return self.pool is not None
+    def _get_conn(self, timeout: float | None = None) -> WatchedConnection:
+        """Return an idle connection that is silent, or one that is not connected yet."""
+        if self.pool is None:
+            raise urllib3.exceptions.ClosedPoolError(self, "pool is closed")
+        try:
+            connection: WatchedConnection | None = self.pool.get(block=False)
+        except (queue.Empty, AttributeError):  # closed at this moment
+            connection = None
+        if connection is None:
+            return cast(WatchedConnection, self._new_conn())
+        if connection.wire is None or connection.wire.has_more():
+            connection.close()
+        return connection
 
     def _open(self, connection: WatchedConnection, watch: Watch, *, tunnel: bool) -> None:
         connection.close()  # one that urllib3 used by itself may be open
@@ -214,18 +249,6 @@ class TLSPool(Pool, urllib3.HTTPSConnectionPool):
 
 
 POOLS_BY_SCHEME = {"http": Pool, "https": TLSPool}
-
-
-def _ask(connection: WatchedConnection, method: str, message: bytes, watch: Watch) -> Exchange:
-    wire = connection.wire
-    assert connection.sock is not None and wire is not None
-    connection.attach(watch)
-    watch.begin("read", watch.limits.read)
-    connection.sock.sendall(message)
-    head = wire.head()
-    watch.end()
-    watch.begin_body()
-    return Exchange(head, body_of(head, method, wire), connection, watch)
 
 
 def _is_late(error: BaseException, watch: Watch) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import http.client
 import inspect
+import queue
 import ssl
 import subprocess
 import sys
@@ -122,7 +123,7 @@ def test_every_private_name_that_is_used_stands_in_the_list() -> None:
             elif isinstance(node, ast.Attribute) and not node.attr.endswith("__"):
                 used[node.attr] = f"{path.relative_to(PACKAGE)}:{node.lineno}"
     foreign = {name for name in used if name.startswith("_")} - defined
-    assert {"_get_conn", "_put_conn", "_prepare_proxy", "_register_atexit"} <= foreign
+    assert {"_put_conn", "_prepare_proxy", "_register_atexit"} <= foreign
     assert not {name: used[name] for name in foreign - listed}
 
 
@@ -179,6 +180,30 @@ def test_a_pool_gives_out_a_connection_of_its_class_that_is_not_connected() -> N
         assert connection.is_closed, explain("adapters/pools.py")
         pool._put_conn(connection)
         assert pool._get_conn() is connection, explain("adapters/pools.py")
+
+
+def test_a_pool_keeps_idle_connections_in_a_queue_of_its_class() -> None:
+    class Own(queue.LifoQueue[Any]):
+        def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+            calls.append(("put", block))
+            super().put(item, block, timeout)
+
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            calls.append(("get", block))
+            return super().get(block, timeout)
+
+    class OwnPool(urllib3.HTTPConnectionPool):
+        QueueCls = Own
+
+    calls: list[tuple[str, bool]] = []
+    with OwnPool("host", 80, maxsize=2) as pool:
+        assert type(pool.pool) is Own, explain("adapters/pools.py")
+        assert pool.pool.maxsize == 2, explain("adapters/pools.py")
+        calls.clear()
+        pool._put_conn(pool._get_conn())
+        assert calls[-1] == ("put", False), explain("adapters/pools.py")
+    assert calls[-1] == ("get", False), explain("adapters/pools.py")  # until it is empty
+    assert pool.pool is None, explain("adapters/pools.py")
 
 
 def test_a_manager_makes_pools_of_the_classes_it_is_given() -> None:

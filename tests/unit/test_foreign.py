@@ -28,7 +28,7 @@ from pulp_download.errors import (
 from pulp_download.foreign import _TABLE, translate, translated
 from pulp_download.settings import TimeLimits
 from pulp_download.urls import URL
-from pulp_download.watchdog import Watch
+from pulp_download.watch import Watch
 
 PLACE = URL.parse("http://me:c4n4ry@host/a?t=c4n4ry")
 SHOWN = "http://host/a?t=***"

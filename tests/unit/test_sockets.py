@@ -16,7 +16,7 @@ from pulp_download import sockets
 from pulp_download.errors import Cancelled
 from pulp_download.settings import TimeLimits
 from pulp_download.sockets import AddressInfo, interleave, resolve
-from pulp_download.watchdog import Watch
+from pulp_download.watch import Watch
 from tests.servers import Blackhole, FaultServer, hold
 from tests.unit.children import in_child
 

@@ -13,7 +13,8 @@ import pytest
 
 from pulp_download.errors import Cancelled, ConnectionFailed, DownloadError, Stalled, TimedOut
 from pulp_download.settings import TimeLimits
-from pulp_download.watchdog import Watch, Watchdog, shut_down, watchdog
+from pulp_download.watch import Watch, shut_down
+from pulp_download.watchdog import Watchdog, watchdog
 from tests.unit.children import in_child
 
 # Limits short enough to wait for, and a bound that a busy machine keeps (seconds).
@@ -27,6 +28,12 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     here, there = socket.socketpair()
     with here, there:
         yield here, there
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_left() -> Iterator[None]:
+    yield
+    watchdog.rest()
 
 
 @contextmanager
@@ -342,30 +349,66 @@ def test_a_new_try_does_not_forget_what_ends_the_run(verdict: DownloadError) -> 
 # The thread.
 
 
-def test_there_is_a_thread_only_while_something_is_watched() -> None:
-    assert dogs() == []
-    first, second = Watch(NOTHING_ELSE), Watch(NOTHING_ELSE)
-    with watched(first):
-        with watched(second):
-            assert len(dogs()) == 1
-        assert len(dogs()) == 1
-    assert dogs() == []
-
-
-def test_a_lease_keeps_the_thread_until_it_ends() -> None:
-    watchdog.lease()
+def test_a_thread_that_rests_is_gone_and_one_that_is_needed_stays() -> None:
     assert dogs() == []
     with watched(Watch(NOTHING_ELSE)):
-        pass
-    (kept,) = dogs()
-    with watched(Watch(NOTHING_ELSE)):
-        assert dogs() == [kept]
-    watchdog.release()
+        (one,) = dogs()
+        with watched(Watch(NOTHING_ELSE)):
+            watchdog.rest()
+            assert dogs() == [one]
+        watchdog.rest()
+        assert dogs() == [one]
+    watchdog.rest()
     assert dogs() == []
+    watchdog.rest()
+
+
+def test_a_thread_waits_a_while_for_more_and_then_leaves_by_itself() -> None:
+    for _ in range(2):
+        with watched(Watch(NOTHING_ELSE)):
+            (one,) = dogs()
+        with watched(Watch(NOTHING_ELSE)):
+            assert dogs() == [one]
+        wait_for(lambda: not dogs())
+
+
+def test_what_is_added_while_the_thread_is_sent_home_is_watched() -> None:
+    over = threading.Event()
+
+    def rest() -> None:
+        while not over.is_set():
+            watchdog.rest()
+
+    resting = threading.Thread(target=rest)
+    resting.start()
+    try:
+        for _ in range(300):
+            watch = Watch(NOTHING_ELSE)
+            with watched(watch):
+                assert len(dogs()) == 1
+        with watched(watch):
+            watch.begin("connect", 0.05)
+            assert until_stopped(watch) < SOON
+    finally:
+        over.set()
+        resting.join()
+
+
+def test_those_of_one_owner_are_stopped_and_no_others() -> None:
+    one, other = object(), object()
+    first, both, foreign = (
+        Watch(NOTHING_ELSE, owners) for owners in ((one,), (other, one), (other,))
+    )
+    with watched(first), watched(both), watched(foreign):
+        assert watchdog.cancel(one, "enough")
+        assert not watchdog.cancel(one)
+        assert str(verdict_of(first)) == str(verdict_of(both)) == "enough"
+        foreign.check()
+    assert not watchdog.cancel(other)
+    watchdog.rest()
 
 
 def test_what_comes_while_only_a_far_timer_is_set_is_watched_at_once() -> None:
-    watchdog.lease()
     timer = watchdog.call_at(time.monotonic() + 1000, lambda: None)
     try:
         for _ in range(2):  # the thread has seen that nothing was watched
@@ -375,7 +418,7 @@ def test_what_comes_while_only_a_far_timer_is_set_is_watched_at_once() -> None:
                 assert until_stopped(watch) < SOON
     finally:
         watchdog.call_off(timer)
-        watchdog.release()
+        watchdog.rest()
 
 
 def test_what_is_no_longer_watched_is_not_judged() -> None:
@@ -403,53 +446,41 @@ def test_a_watch_may_be_discarded_by_what_its_stop_calls() -> None:
     wait_for(lambda: not dogs())
 
 
-@contextmanager
-def leased() -> Iterator[None]:
-    watchdog.lease()
-    try:
-        yield
-    finally:
-        watchdog.release()
-
-
 def test_timers_call_back_in_their_order_and_not_before_their_time() -> None:
     calls: list[tuple[str, float]] = []
     last = threading.Event()
-    with leased():
-        now = time.monotonic()
+    now = time.monotonic()
 
-        def call(name: str) -> Callable[[], None]:
-            return lambda: calls.append((name, time.monotonic() - now))
+    def call(name: str) -> Callable[[], None]:
+        return lambda: calls.append((name, time.monotonic() - now))
 
-        watchdog.call_at(now + 0.3, lambda: (call("late")(), last.set()))
-        watchdog.call_at(now + 0.1, call("early"))
-        watchdog.call_at(now + 0.1, call("early, too"))
-        assert last.wait(SOON)
+    watchdog.call_at(now + 0.3, lambda: (call("late")(), last.set()))
+    watchdog.call_at(now + 0.1, call("early"))
+    watchdog.call_at(now + 0.1, call("early, too"))
+    assert last.wait(SOON)
     assert [name for name, _ in calls] == ["early", "early, too", "late"]
     assert calls[0][1] >= 0.1 and calls[2][1] >= 0.3
 
 
 def test_a_sooner_timer_overtakes_one_that_is_waited_for() -> None:
     called = threading.Event()
-    with leased():
-        far = watchdog.call_at(time.monotonic() + 1000, lambda: None)
-        watchdog.call_at(time.monotonic(), called.set)
-        assert called.wait(SOON)
-        watchdog.call_off(far)
+    far = watchdog.call_at(time.monotonic() + 1000, lambda: None)
+    watchdog.call_at(time.monotonic(), called.set)
+    assert called.wait(SOON)
+    watchdog.call_off(far)
 
 
 def test_a_timer_that_was_called_off_does_not_call() -> None:
     calls: list[str] = []
     last = threading.Event()
-    with leased():
-        now = time.monotonic()
-        timers = [watchdog.call_at(now + 0.1, lambda: calls.append("off")) for _ in range(20)]
-        kept = watchdog.call_at(now + 0.15, lambda: calls.append("kept"))
-        watchdog.call_at(now + 0.2, last.set)
-        for timer in timers:
-            watchdog.call_off(timer)
-        assert last.wait(SOON)
-        watchdog.call_off(kept)  # has called already: nothing happens
+    now = time.monotonic()
+    timers = [watchdog.call_at(now + 0.1, lambda: calls.append("off")) for _ in range(20)]
+    kept = watchdog.call_at(now + 0.15, lambda: calls.append("kept"))
+    watchdog.call_at(now + 0.2, last.set)
+    for timer in timers:
+        watchdog.call_off(timer)
+    assert last.wait(SOON)
+    watchdog.call_off(kept)  # has called already: nothing happens
     assert calls == ["kept"]
 
 
@@ -477,4 +508,7 @@ def test_watchdogs_are_independent() -> None:
     other.add(watch)
     assert len(dogs()) == 1
     other.discard(watch)
+    watchdog.rest()
+    assert len(dogs()) == 1
+    other.rest()
     assert dogs() == []

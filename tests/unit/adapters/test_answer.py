@@ -15,7 +15,7 @@ from pulp_download.adapters.answer import Answer, answer_of
 from pulp_download.adapters.http import HttpAdapter, WatchedTimeout
 from pulp_download.errors import Cancelled, TimedOut
 from pulp_download.settings import TimeLimits
-from pulp_download.watchdog import Watch
+from pulp_download.watch import Watch
 from tests.servers import FaultServer, chunk, chunked, reply
 
 BODY = b"0123456789"

@@ -15,7 +15,7 @@ from pulp_download.adapters.answer import answer_of
 from pulp_download.adapters.file import FileAdapter
 from pulp_download.errors import InvalidURL, TransferError
 from pulp_download.settings import TimeLimits
-from pulp_download.watchdog import Watch
+from pulp_download.watch import Watch
 from tests.unit.children import become_nobody, in_child
 
 BODY = b"0123456789"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pulp_download.adapters.framing import BUFFER_SIZE, Head, NoAnswer, Wire, parse_head
 from pulp_download.errors import Cancelled, ProtocolViolation
 from pulp_download.settings import TimeLimits
-from pulp_download.watchdog import Watch
+from pulp_download.watch import Watch
 from tests.unit.adapters.pieces import Pieces, cut_at, places, split_anywhere
 
 

@@ -1,0 +1,124 @@
+"""An open answer, judged as it is read: framing, size and digests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pulp_download.asking import Opened
+from pulp_download.errors import SizeMismatch, UnverifiableLength, ValidationError
+from pulp_download.foreign import translate
+from pulp_download.printable import printable
+from pulp_download.settings import Settings
+from pulp_download.urls import URL
+from pulp_download.validations import Checks, Chunk, Validation, expected_size, judges_content
+from pulp_download.watch import Watch
+
+
+class Delivery:
+    """What comes of a question, for one thread at a time; ``close()`` lets go of the connection.
+
+    ``size`` is the length told by upstream, or None. ``digests`` are None until the body has been
+    read to its end and everything held. Raises DownloadErrors only, but for bugs, and has let go of
+    everything when it does.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_checks",
+        "_limit",
+        "_watch",
+        "digests",
+        "length_verified",
+        "opened",
+        "size",
+        "source",
+    )
+
+    def __init__(
+        self,
+        opened: Opened,
+        source: URL,
+        watch: Watch,
+        *,
+        validations: Sequence[Validation],
+        settings: Settings,
+    ):
+        self.opened = opened
+        self.source = source
+        self.digests: dict[str, str] | None = None
+        self._answer = opened.answer
+        self._watch = watch
+        try:
+            self._checks = Checks(validations)
+            self.size: int | None = self._answer.length
+            if opened.method == "HEAD":
+                self.size = _announced(opened.header("content-length") or "")
+            expected = expected_size(validations)
+            self._limit = settings.max_size if expected is None else None
+            self.length_verified = (
+                expected is not None or self._answer.end_is_marked or judges_content(validations)
+            )
+            self._judge_length(expected, settings)
+            if self._answer.length == 0:
+                # An empty body is judged now: no byte of it can be held back.
+                self.digests = self._checks.finish()
+        except BaseException as error:
+            self._give_up(error)
+            raise
+
+    @property
+    def received(self) -> int:
+        """Bytes of the body that have passed the checks."""
+        return self._checks.received
+
+    def receive(self, limit: int) -> Chunk:
+        """Return the next bytes, valid until the next call; empty when everything held."""
+        if self.digests is not None:
+            return b""
+        try:
+            piece = b"" if self._answer.is_complete else self._answer.receive(limit)
+            if piece:
+                self._checks.update(piece)
+                if self._limit is not None and self._checks.received > self._limit:
+                    raise SizeMismatch(self._limit, self._checks.received)
+            else:
+                self.digests = self._checks.finish()
+        except BaseException as error:
+            self._give_up(error)
+            raise
+        return piece
+
+    def close(self) -> None:
+        """Let go of the connection, which is used again if the body was read to its end."""
+        self._answer.close()
+
+    def _give_up(self, error: BaseException) -> None:
+        """Abandon the connection; raise this error in our words unless it is in them already."""
+        self._answer.abandon()  # what it carries can no longer be told apart
+        if isinstance(error, Exception):
+            ours = translate(error, self._watch, self.source)
+            if isinstance(ours, ValidationError):
+                ours.hint = self._hint()
+            if ours is not error:
+                raise ours from None
+
+    def _judge_length(self, expected: int | None, settings: Settings) -> None:
+        """Refuse before the first byte what cannot come out right."""
+        if self.size is not None and expected is not None and self.size != expected:
+            raise SizeMismatch(expected, self.size)
+        if self.size is not None and self._limit is not None and self.size > self._limit:
+            raise SizeMismatch(self._limit, self.size)
+        if settings.require_length and not self.length_verified:
+            raise UnverifiableLength("nothing tells the length of the file")
+
+    def _hint(self) -> str:
+        """Say what may have come in the place of the file: a portal's page, a coded copy."""
+        coding = self.opened.header("content-encoding")
+        if coding is not None:
+            return f"upstream says Content-Encoding: {printable(coding[:40])}"
+        kind = self.opened.header("content-type") or ""
+        return f"upstream says {printable(kind[:60])}" if kind.startswith("text/html") else ""
+
+
+def _announced(value: str) -> int | None:
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None

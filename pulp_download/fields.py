@@ -1,0 +1,65 @@
+"""A session's header fields, and the lines of text that they are sent as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from requests.structures import CaseInsensitiveDict
+from requests.utils import check_header_validity
+
+
+class Sent(NamedTuple):
+    """Fields as they are sent: each line with its end, and what they say of who asks.
+
+    ``lines`` is None where they are more than lines of text: a Host of one's own, bytes, what is
+    not ASCII.
+    """
+
+    lines: str | None
+    authorization: str | None
+
+
+class Fields(CaseInsensitiveDict[Any]):
+    """Header fields as requests keeps them, which remember how they are sent until they change."""
+
+    def __init__(self, fields: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()):
+        self._version = 0
+        self._known: tuple[int, Sent] | None = None
+        super().__init__(fields)
+
+    @property
+    def sent(self) -> Sent:
+        """These fields as they are sent; raises requests' InvalidHeader for what is no field."""
+        known, version = self._known, self._version
+        if known is None or known[0] != version:
+            sent = Sent(_lines(self.items()), self.get("Authorization"))
+            known = self._known = (version, sent)
+        return known[1]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, value)
+        self._version += 1  # after the change, so that no text is older than its version
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        self._version += 1
+
+
+def as_fields(headers: Mapping[str, Any]) -> Fields:
+    """Return a session's ``headers`` as fields; somebody may have put a dict there."""
+    return headers if isinstance(headers, Fields) else Fields(headers)
+
+
+def _lines(fields: Iterable[tuple[str, Any]]) -> str | None:
+    lines = []
+    for name, value in fields:
+        if value is None:  # requests: None takes a field of the session away
+            continue
+        if not isinstance(name, str) or not isinstance(value, str) or name.lower() == "host":
+            return None
+        if not value.isascii():
+            return None
+        check_header_validity((name, value))
+        lines.append(f"{name}: {value}\r\n")
+    return "".join(lines)

@@ -1,0 +1,165 @@
+"""One transfer under the clock: its socket, its limits, its bytes, and the verdict on it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from pulp_download.errors import Cancelled, DownloadError, Stalled, TimedOut
+from pulp_download.settings import TimeLimits
+
+
+class Watch:
+    """What the :mod:`~pulp_download.watchdog` looks at, and whatever connects and reads asks.
+
+    Made by the run, handed down. ``owners`` are those in whose name it can be stopped. ``received``
+    counts body bytes of the present try; the stall clock runs only between ``begin_read`` and
+    ``end_read``, so a slow consumer, a parked stream or a full disk is no stall.
+    """
+
+    __slots__ = (
+        "_deadline",
+        "_lock",
+        "_phase",
+        "_reading_since",
+        "_socket",
+        "_waited",
+        "_window_received",
+        "_window_waited",
+        "limits",
+        "on_stop",
+        "owners",
+        "received",
+        "started",
+        "verdict",
+    )
+
+    def __init__(self, limits: TimeLimits, owners: tuple[object, ...] = ()):
+        self.limits = limits
+        self.owners = owners
+        self.verdict: DownloadError | None = None
+        self.on_stop: Callable[[], None] | None = None
+        self.started = time.monotonic()
+        self.received = 0
+        self._deadline: float | None = None
+        self._phase: tuple[str, float, float] | None = None
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._reading_since: float | None = None
+        self._waited = self._window_waited = 0.0
+        self._window_received = 0
+
+    def start(self) -> None:
+        """Start the clock of the total limit: queueing is over."""
+        self.started = time.monotonic()
+        if self.limits.total is not None:
+            self._deadline = self.started + self.limits.total
+
+    def begin_try(self) -> None:
+        """Forget what ended the last try, unless it ends the run; raises that verdict."""
+        with self._lock:
+            if self.verdict is not None and not self.verdict.final:
+                self.verdict = None
+        self._phase = self._reading_since = None
+        self.check()
+
+    def begin(self, limit: str, seconds: float) -> None:
+        """Start a phase that must end within ``seconds``, under the name of its limit."""
+        self._phase = (limit, seconds, time.monotonic() + seconds)
+
+    def end(self) -> None:
+        """End the phase."""
+        self._phase = None
+
+    def remaining(self) -> float:
+        """Return seconds left in the phase (0.0 when they are over)."""
+        assert self._phase is not None
+        return max(0.0, self._phase[2] - time.monotonic())
+
+    def attach(self, sock: socket.socket) -> None:
+        """Name the socket to shut down; raises the verdict if there is one already."""
+        with self._lock:
+            self._socket = sock
+        self.check()
+
+    def detach(self) -> None:
+        """Forget the socket: it is about to be closed, or to serve another transfer."""
+        with self._lock:
+            self._socket = None
+
+    def begin_read(self) -> None:
+        self._reading_since = time.monotonic()
+
+    def end_read(self, received: int) -> None:
+        since = self._reading_since
+        if since is not None:
+            self._waited += time.monotonic() - since
+            self._reading_since = None
+        self.received += received
+
+    def begin_body(self) -> None:
+        """End the phase, and start counting a try's body."""
+        self._phase = None
+        self.received = self._window_received = 0
+        self._waited = self._window_waited = 0.0
+
+    def check(self) -> None:
+        """Raise the verdict, if there is one."""
+        if self.verdict is not None:
+            raise self.verdict
+
+    def stop(self, verdict: DownloadError) -> bool:
+        """End the transfer with this verdict, from any thread; tell whether it will stand.
+
+        One that ends the run stands above one that ends a try, which the next try would forget.
+        """
+        with self._lock:
+            if self.verdict is not None and (self.verdict.final or not verdict.final):
+                return False
+            self.verdict = verdict
+            if self._socket is not None:
+                shut_down(self._socket)
+        if self.on_stop is not None:
+            self.on_stop()
+        return True
+
+    def blame(self, verdict: DownloadError) -> None:
+        """Replace a verdict by a more exact one, from the transfer's own thread, and raise it."""
+        with self._lock:
+            if self.verdict is None or not self.verdict.final:
+                self.verdict = verdict
+        self.check()
+
+    def cancel(self, reason: str = "") -> bool:
+        """Stop because somebody asked."""
+        return self.stop(Cancelled(reason) if reason else Cancelled())
+
+    def inspect(self, now: float) -> None:
+        """Judge by the clock. Called by the watchdog's thread."""
+        limits = self.limits
+        if self._deadline is not None and now >= self._deadline:
+            self.stop(TimedOut("total", limits.total or 0.0))
+        phase = self._phase
+        if phase is not None and now >= phase[2]:
+            self.stop(TimedOut(phase[0], phase[1]))
+        since = self._reading_since
+        if since is None or phase is not None:
+            return  # a phase has its own limit; the wait for a head is no slow body
+        if now - since >= limits.read:
+            self.stop(TimedOut("read", limits.read))
+        waited = self._waited + (now - since)
+        if limits.min_speed and waited - self._window_waited >= limits.stall_period:
+            received = self.received - self._window_received
+            if received < limits.min_speed * limits.stall_period:
+                self.stop(Stalled(received, limits.stall_period, limits.min_speed))
+            self._window_waited, self._window_received = waited, self.received
+
+
+def shut_down(sock: socket.socket) -> None:
+    """Wake whoever blocks on a socket, plain or TLS, without closing it."""
+    with suppress(OSError):
+        # The plain method: SSLSocket.shutdown would drop the TLS layer under its reader's feet.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
