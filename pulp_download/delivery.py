@@ -10,7 +10,7 @@ from pulp_download.foreign import translate
 from pulp_download.printable import printable
 from pulp_download.settings import Settings
 from pulp_download.urls import URL
-from pulp_download.validations import Checks, Chunk, Validation, expected_size, judges_content
+from pulp_download.validations import Checks, Chunk, Validation, judges_content
 from pulp_download.watch import Watch
 
 
@@ -53,7 +53,7 @@ class Delivery:
             self.size: int | None = self._answer.length
             if opened.method == "HEAD":
                 self.size = _announced(opened.header("content-length") or "")
-            expected = expected_size(validations)
+            expected = self._checks.expected_size
             self._limit = settings.max_size if expected is None else None
             self.length_verified = (
                 expected is not None or self._answer.end_is_marked or judges_content(validations)

@@ -112,7 +112,8 @@ class FileSink:
             if kind is None and not self._kept:
                 self._commit()
         finally:
-            self._discard()
+            if self._file is not None or self._temporary or self._directory is not None:
+                self._discard()
 
     def existing(self) -> ExistingFile | None:
         if not self._writer.keep:
@@ -167,16 +168,18 @@ class FileSink:
             self._directory = self._walk(make=True)
             self._open_temporary("")
             return
-        folder = self._shown.rpartition("/")[0]
-        folder = folder if folder or self._shown[0] != "/" else "/"
+        folder, slash, _ = self._shown.rpartition("/")
         try:
-            self._open_temporary(folder)
+            self._open_temporary(folder + slash)
         except (FileNotFoundError, NotADirectoryError):
-            _make_directories(folder)
-            self._open_temporary(folder)
+            _make_directories(folder or slash)
+            self._open_temporary(folder + slash)
 
     def _open_temporary(self, folder: str) -> None:
-        self._temporary = os.path.join(folder, _temporary_name())
+        # Short and independent of the final name, which may already be as long as a name can be.
+        # Not a secret: O_EXCL decides, and a name that is taken is as likely as a collision of
+        # UUIDs.
+        self._temporary = f"{folder}.{_chance.getrandbits(64):016x}.part"
         try:
             # The kernel applies the umask, so that no window with another mode exists.
             self._file = os.open(self._temporary, _NEW_FILE, 0o666, dir_fd=self._directory)
@@ -276,12 +279,6 @@ def _ours(error: OSError | ValueError, path: str) -> WriteError:
     if isinstance(error, OSError):
         return WriteError.from_oserror(error, path)
     return WriteError(str(error), path=path)  # a NUL, a lone surrogate
-
-
-def _temporary_name() -> str:
-    # Short and independent of the final name, which may already be as long as a name can be.
-    # Not a secret: O_EXCL decides, and a name that is taken is as likely as a collision of UUIDs.
-    return f".{_chance.getrandbits(64):016x}.part"
 
 
 def _make_directories(path: str | os.PathLike[str]) -> None:

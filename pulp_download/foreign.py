@@ -11,7 +11,6 @@ import http.client
 import logging
 import ssl
 from collections.abc import Callable
-from types import TracebackType
 
 import requests
 import urllib3
@@ -127,24 +126,8 @@ def translate(error: Exception, watch: Watch, url: URL) -> Exception:
     return error
 
 
-class translated:
-    """A block out of which only our errors come, and bugs."""
-
-    __slots__ = ("_url", "_watch")
-
-    def __init__(self, watch: Watch, url: URL):
-        self._watch = watch
-        self._url = url
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, Exception):
-            ours = translate(error, self._watch, self._url)
-            if ours is not error:
-                raise ours from None
+def raise_ours(error: Exception, watch: Watch, url: URL) -> None:
+    """Raise our error for a foreign one; return where that is ours already, or a bug."""
+    ours = translate(error, watch, url)
+    if ours is not error:
+        raise ours from None

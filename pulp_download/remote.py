@@ -17,7 +17,7 @@ from pulp_download.asking import Opened, Question, ask
 from pulp_download.auth import BearerAuth, Netrc, basic_auth
 from pulp_download.errors import Cancelled
 from pulp_download.fields import as_fields
-from pulp_download.foreign import translated
+from pulp_download.foreign import raise_ours
 from pulp_download.redirects import REDIRECTS, Trail
 from pulp_download.retries import RetryPolicy
 from pulp_download.session import Session
@@ -91,8 +91,11 @@ class Remote:
         may_renew = True
         while True:
             question = self._question(session, trail, method, headers or _NO_HEADERS)
-            with translated(watch, trail.current):
+            try:
                 opened = ask(session, question, watch)
+            except Exception as error:
+                raise_ours(error, watch, question.url)
+                raise
             if opened.status < 300:
                 return opened
             if opened.status == 401 and may_renew and self._renewed(opened, question, watch):
@@ -112,7 +115,7 @@ class Remote:
             if self._session is None:
                 session = Session(self._settings)
                 self._settings_auth = session.auth
-                self._netrc = Netrc(self._settings.netrc)
+                self._netrc = Netrc(self._settings.netrc) if self._settings.netrc else None
                 self._session = session
             elif self._is_forked:
                 self._connect_anew(self._session)
@@ -120,6 +123,8 @@ class Remote:
             return self._session
 
     def _session_of_a_run(self) -> requests.Session:
+        if self._session is not None and not self._is_closed and not self._is_forked:
+            return self._session
         try:
             return self.session
         except RuntimeError:
@@ -178,6 +183,8 @@ class Remote:
             return None
         if session.auth is not None and session.auth is not self._settings_auth:
             return session.auth
+        if session.auth is None and self._netrc is None:
+            return None
         if as_fields(session.headers).sent.authorization is not None:
             return None
         if session.auth is None and is_own and self._netrc is not None:
@@ -189,8 +196,11 @@ class Remote:
         """Tell whether a rejected token of ours has been replaced by another one."""
         if not isinstance(question.auth, BearerAuth):
             return False
-        with translated(watch, question.url):
+        try:
             return question.auth.renew(str(opened.authorization))
+        except Exception as error:
+            raise_ours(error, watch, question.url)
+            raise
 
     def _connect_anew(self, session: requests.Session) -> None:
         """Leave the parent's connections to the parent."""

@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pulp_download.errors import DownloadError, FailedTry, ServerFailed, Throttled
-from pulp_download.urls import redacted
+from pulp_download.urls import URL, redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +42,23 @@ class RetryPolicy:
         return full * (0.5 + 0.5 * random_fraction)
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+# Where a file is to be had, as the caller names it.
+Source = str | URL
+
+
+class Try(NamedTuple):
     """Next step: try this source now."""
 
-    source: str
+    source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Next step: nothing before ``until`` (monotonic seconds)."""
 
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class GiveUp:
+class GiveUp(NamedTuple):
     """Next step: none; ``error`` is the last failure, with the whole history."""
 
     error: DownloadError
@@ -71,17 +73,29 @@ class Attempts:
     ``clock`` is monotonic seconds, ``chance`` a random number in [0, 1).
     """
 
+    __slots__ = (
+        "_chance",
+        "_clock",
+        "_last",
+        "_policy",
+        "_ready_at",
+        "_repeats",
+        "_untried",
+        "_worth_repeating",
+        "history",
+    )
+
     def __init__(
         self,
         policy: RetryPolicy,
-        sources: Sequence[str],
+        sources: Sequence[Source],
         *,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ):
         self._policy = policy
         self._untried = list(sources)
-        self._worth_repeating: list[str] = []
+        self._worth_repeating: list[Source] = []
         self._repeats = 0
         self._ready_at = 0.0
         self._last: DownloadError | None = None
@@ -101,13 +115,13 @@ class Attempts:
             return Wait(self._ready_at)
         return Try(self._worth_repeating[0])
 
-    def failed(self, source: str, error: DownloadError) -> float | None:
+    def failed(self, source: Source, error: DownloadError) -> float | None:
         """Record a failed try of ``source``.
 
         Returns seconds until the next try, or None if there is none: nothing left to try, no
         budget, or an error that no source can help (a local one, a cancellation).
         """
-        place = error.url or redacted(source)
+        place = error.url or redacted(str(source))
         self.history += (FailedTry(place, error.status, type(error).__name__, error.message),)
         error.attempts = self.history
         self._last = error.without_frames()
@@ -124,7 +138,7 @@ class Attempts:
             return None
         return self._postpone(error)
 
-    def _forget(self, source: str) -> None:
+    def _forget(self, source: Source) -> None:
         for sources in (self._untried, self._worth_repeating):
             if source in sources:
                 sources.remove(source)

@@ -77,7 +77,7 @@ class Run:
             self._headers = {**dict(download.headers), **self._headers}
         self._is_conditional = bool(headers)
         self._has_begun = False
-        self._attempts = Attempts(remote.retry_policy, (str(download.url),))
+        self._attempts = Attempts(remote.retry_policy, (download.url,))
         self._sink: Sink | None = None
         self._existing: Existing | None = None
 
@@ -258,7 +258,7 @@ class Run:
             if error is None and not content.is_verified:
                 error = Cancelled("closed before its end")
             if error is not None:
-                self._attempts.failed(str(self.download.url), error)
+                self._attempts.failed(self.download.url, error)
                 self._end(None, error)
             else:
                 self._end(self._result(delivery), None)
@@ -289,7 +289,7 @@ class Run:
     def _failed(self, error: DownloadError) -> None:
         if not isinstance(error, WriteError):
             error.at(self.download.url.redacted)
-        wait = self._attempts.failed(str(self.download.url), error)
+        wait = self._attempts.failed(self.download.url, error)
         log.debug("%s", error.message)
         self._teller.tell(TryFailed, self._attempts.history[-1], wait)
 

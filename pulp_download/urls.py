@@ -8,7 +8,6 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -53,7 +52,12 @@ class Origin(NamedTuple):
         return _authority_of(self)
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{_authority_of(self)}"
+        return _text_of(self)
+
+
+@lru_cache(1024)
+def _text_of(origin: Origin) -> str:
+    return f"{origin.scheme}://{_authority_of(origin)}"
 
 
 @lru_cache(1024)
@@ -119,15 +123,15 @@ class URL:
     @property
     def redacted(self) -> str:
         """The URL as it may be shown: query values, which often are tokens, are left out."""
-        path, mark, query = self.target.partition("?")
-        if not mark:
-            return str(self)
+        if "?" not in self.target:
+            return _text_of(self.origin) + self.target
+        path, _, query = self.target.partition("?")
         names = (pair.partition("=") for pair in query.split("&"))
         shown = "&".join(f"{name}=***" if equals else "***" for name, equals, _ in names)
         return f"{self.origin}{path}?{shown}"
 
     def __str__(self) -> str:
-        return f"{self.origin}{self.target}"
+        return _text_of(self.origin) + self.target
 
     def __repr__(self) -> str:
         return f"URL({self.redacted!r})"
@@ -155,7 +159,7 @@ def _shown(text: str) -> str:
 
 # What nearly every URL of a real repository looks like: no userinfo, nothing to encode.
 _PLAIN = re.compile(
-    r"(https?)://([a-z0-9.-]{1,200}(?::[0-9]{1,5})?)((?:/(?:[A-Za-z0-9._~+=@:,-]|%[0-9A-Fa-f]{2})*)+)"
+    r"(https?)://([a-z0-9.-]{1,200}+(?::[0-9]{1,5})?)(/(?:[A-Za-z0-9._~+=@:,/-]++|%[0-9A-Fa-f]{2})*+)"
 )
 
 
@@ -166,8 +170,11 @@ def _plain_origin(scheme: str, authority: str) -> Origin:
 
 def _parse(text: str) -> URL:
     if len(text) < 2000 and (plain := _PLAIN.fullmatch(text)):
-        with suppress(InvalidURL):  # which the slow way words with the whole URL
-            return URL(_plain_origin(plain[1], plain[2]), plain[3])
+        scheme, authority, target = plain.groups()
+        try:
+            return URL(_plain_origin(scheme, authority), target)
+        except InvalidURL:
+            pass  # the slow way words it with the whole URL
     return _parse_slowly(text)
 
 

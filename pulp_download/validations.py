@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Protocol
+from functools import cache, partial
+from typing import Any, Protocol
 
 from pulp_download.errors import DigestMismatch, InvalidExpectation, SizeMismatch
 
 Chunk = bytes | bytearray | memoryview
+
+_HEXADECIMAL = re.compile("[0-9a-fA-F]*")
 
 
 class Check(Protocol):
@@ -88,7 +90,7 @@ class DigestValidation:
             raise InvalidExpectation(
                 f"a {algorithm} digest has {length} hexadecimal digits, not {len(self.hexdigest)}"
             )
-        if not re.fullmatch("[0-9a-fA-F]*", self.hexdigest):
+        if not _HEXADECIMAL.fullmatch(self.hexdigest):
             raise InvalidExpectation(f"{algorithm} digest is not hexadecimal")
         object.__setattr__(self, "algorithm", algorithm)
         object.__setattr__(self, "hexdigest", self.hexdigest.lower())
@@ -98,21 +100,23 @@ class DigestValidation:
 
 
 class _DigestCheck:
-    __slots__ = ("_hash", "_validation", "update")
+    __slots__ = ("_hash", "update", "validation")
 
     def __init__(self, validation: DigestValidation):
-        self._validation = validation
-        self._hash = hashlib.new(validation.algorithm, usedforsecurity=False)
+        self.validation = validation
+        self._hash = _constructor(validation.algorithm)(usedforsecurity=False)
         self.update = self._hash.update
-
-    @property
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
 
     def finish(self) -> None:
         actual = self._hash.hexdigest()
-        if actual != self._validation.hexdigest:
-            raise DigestMismatch(self._validation.algorithm, self._validation.hexdigest, actual)
+        if actual != self.validation.hexdigest:
+            raise DigestMismatch(self.validation.algorithm, self.validation.hexdigest, actual)
+
+
+@cache
+def _constructor(algorithm: str) -> Callable[..., Any]:
+    """Return what makes a hash object; ``hashlib.new`` would look it up every time."""
+    return getattr(hashlib, algorithm, None) or partial(hashlib.new, algorithm)
 
 
 @cache
@@ -138,29 +142,41 @@ def digest_size(algorithm: str) -> int:
 
 
 class Checks:
-    """All checks of one try, in one pass over the bytes."""
+    """All checks of one try, in one pass over the bytes.
 
-    __slots__ = ("_checks", "received")
+    ``expected_size`` is what the function of this name says of the validations.
+    """
+
+    __slots__ = ("_checks", "expected_size", "received")
 
     def __init__(self, validations: Iterable[Validation]):
-        self._checks = [validation.start() for validation in validations]
         self.received = 0
+        self.expected_size: int | None = None
+        self._checks: list[Check] = []
+        for validation in validations:
+            if isinstance(validation, SizeValidation) and self.expected_size is None:
+                self.expected_size = validation.size  # the bytes are counted here in any case
+            else:
+                self._checks.append(validation.start())
 
     def update(self, chunk: Chunk) -> None:
         """Take the next bytes, or raise the ValidationError that they cause."""
         self.received += len(chunk)
+        if self.expected_size is not None and self.received > self.expected_size:
+            raise SizeMismatch(self.expected_size, self.received)
         for check in self._checks:
             check.update(chunk)
 
     def finish(self) -> dict[str, str]:
         """Take the end; return the digests that were computed, lower-case hex by algorithm."""
+        if self.expected_size is not None and self.received != self.expected_size:
+            raise SizeMismatch(self.expected_size, self.received)
+        digests = {}
         for check in self._checks:
             check.finish()
-        return {
-            check._validation.algorithm: check.hexdigest
-            for check in self._checks
-            if isinstance(check, _DigestCheck)
-        }
+            if isinstance(check, _DigestCheck):  # which are now as expected
+                digests[check.validation.algorithm] = check.validation.hexdigest
+        return digests
 
 
 def expected_size(validations: Sequence[Validation]) -> int | None:

@@ -60,11 +60,12 @@ class Watch:
 
     def begin_try(self) -> None:
         """Forget what ended the last try, unless it ends the run; raises that verdict."""
-        with self._lock:
-            if self.verdict is not None and not self.verdict.final:
-                self.verdict = None
         self._phase = self._reading_since = None
-        self.check()
+        if self.verdict is not None:
+            with self._lock:
+                if not self.verdict.final:
+                    self.verdict = None
+            self.check()
 
     def begin(self, limit: str, seconds: float) -> None:
         """Start a phase that must end within ``seconds``, under the name of its limit."""
@@ -83,7 +84,8 @@ class Watch:
         """Name the socket to shut down; raises the verdict if there is one already."""
         with self._lock:
             self._socket = sock
-        self.check()
+        if self.verdict is not None:
+            raise self.verdict
 
     def detach(self) -> None:
         """Forget the socket: it is about to be closed, or to serve another transfer."""

@@ -76,8 +76,8 @@ def _content_length(value: str | None) -> int | None:
 
 def _is_persistent(head: Head) -> bool:
     options = head.get("connection")
-    if options is None:
-        return head.version > 0
+    if options is None or options == "keep-alive":
+        return head.version > 0 or options is not None
     options = options.lower()
     tokens = {token.strip() for token in options.split(",")}
     return "close" not in tokens and (head.version > 0 or "keep-alive" in tokens)
@@ -86,16 +86,13 @@ def _is_persistent(head: Head) -> bool:
 class LengthBody:
     """Content-Length bytes, not one more."""
 
-    __slots__ = ("_left", "_persistent", "_wire", "length")
+    __slots__ = ("_left", "_persistent", "_wire", "is_complete", "length")
 
     def __init__(self, wire: Wire, length: int, persistent: bool):
         self._wire = wire
         self._left = self.length = length
         self._persistent = persistent
-
-    @property
-    def is_complete(self) -> bool:
-        return self._left == 0
+        self.is_complete = not length
 
     @property
     def is_reusable(self) -> bool:
@@ -108,6 +105,7 @@ class LengthBody:
             raise Truncated(self.length - self._left, self.length)
         taken = wire.take(min(limit, self._left))
         self._left -= len(taken)
+        self.is_complete = not self._left
         return taken
 
 
@@ -126,7 +124,7 @@ class UntilCloseBody:
 
     @property
     def is_complete(self) -> bool:
-        return self._has_ended and not self._wire.pending
+        return self._has_ended
 
     def read(self, limit: int = BUFFER_SIZE) -> memoryview:
         wire = self._wire

@@ -127,8 +127,11 @@ class Wire:
         fcntl.ioctl(self._socket, termios.FIONREAD, self._buffer)
         return self._buffer[:4] != _NOTHING
 
-    def fill(self) -> int:
-        """Read once behind what is pending; return how many bytes came, 0 at the end."""
+    def fill(self, *, timed: bool = True) -> int:
+        """Read once behind what is pending; return how many bytes came, 0 at the end.
+
+        ``timed`` has the watch count the wait as one for the body.
+        """
         if self._start == self._end:
             self._start = self._end = 0
         elif self._end == BUFFER_SIZE:
@@ -138,15 +141,17 @@ class Wire:
         if self._deadline is not None:
             self._socket.settimeout(max(0.001, self._deadline - time.monotonic()))
         watch = self.watch
-        if watch is None:
-            count = self._socket.recv_into(self._buffer[self._end :])
+        room = self._buffer[self._end :]
+        if watch is None or not timed:
+            count = self._socket.recv_into(room)
         else:
             watch.begin_read()
             count = 0
             try:
-                count = self._socket.recv_into(self._buffer[self._end :])
+                count = self._socket.recv_into(room)
             finally:
                 watch.end_read(count)
+        if watch is not None:
             watch.check()  # a socket that was shut down reads like a clean end
         self._end += count
         return count
@@ -183,7 +188,7 @@ class Wire:
     def _head_bytes(self) -> bytes:
         searched = self._start
         while True:
-            if self.pending:
+            if self._end > self._start:
                 if found := _END_OF_HEAD.search(self._buffer, searched, self._end):
                     return bytes(self.take(found.end() - self._start))
                 self._check_start()
@@ -191,7 +196,7 @@ class Wire:
             done = max(0, self.pending - 3)
             if self.pending >= BUFFER_SIZE:
                 raise refused(f"head is longer than {BUFFER_SIZE} bytes")
-            if not self.fill():
+            if not self.fill(timed=False):
                 if self.pending:
                     raise ProtocolViolation("connection closed inside the head of the answer")
                 raise NoAnswer(errno.ECONNRESET, "connection closed without an answer")

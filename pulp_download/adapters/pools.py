@@ -73,8 +73,8 @@ class WatchedConnection(HTTPConnection):
         wire, lifeline = self.wire, self._lifeline
         assert self.sock is not None and wire is not None and lifeline is not None
         wire.watch = watch
-        watch.attach(lifeline)
         watch.begin("read", watch.limits.read)
+        watch.attach(lifeline)
         self.sock.sendall(message)
         head = wire.head()
         watch.begin_body()

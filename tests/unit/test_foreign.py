@@ -6,6 +6,8 @@ import errno
 import http.client
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -25,13 +27,23 @@ from pulp_download.errors import (
     Truncated,
     UnsupportedScheme,
 )
-from pulp_download.foreign import _TABLE, translate, translated
+from pulp_download.foreign import _TABLE, raise_ours, translate
 from pulp_download.settings import TimeLimits
 from pulp_download.urls import URL
 from pulp_download.watch import Watch
 
 PLACE = URL.parse("http://me:c4n4ry@host/a?t=c4n4ry")
 SHOWN = "http://host/a?t=***"
+
+
+@contextmanager
+def translated(watch: Watch, url: URL) -> Iterator[None]:
+    """A block as those who call foreign code have it."""
+    try:
+        yield
+    except Exception as error:
+        raise_ours(error, watch, url)
+        raise
 
 
 def untrusted() -> ssl.SSLCertVerificationError:
