@@ -21,7 +21,6 @@ One file::
 
 from pulp_download.batch import Batch
 from pulp_download.content import Content
-from pulp_download.crew import DownloadFuture
 from pulp_download.download import Download
 from pulp_download.errors import (
     BadStatus,
@@ -57,6 +56,7 @@ from pulp_download.errors import (
 )
 from pulp_download.events import Event, Finished, Observer, Progressed, Started, TryFailed
 from pulp_download.files import FileWriter
+from pulp_download.futures import DownloadFuture
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.settings import Settings

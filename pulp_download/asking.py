@@ -16,6 +16,7 @@ from requests.auth import HTTPBasicAuth
 from urllib3 import HTTPHeaderDict
 
 from pulp_download.adapters.answer import Answer, answer_of
+from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.framing import Head
 from pulp_download.adapters.http import HttpAdapter, WatchedTimeout
 from pulp_download.auth import AsAskedFor, BearerAuth
@@ -97,21 +98,34 @@ class Opened:
             self.fields = raw if isinstance(raw, HTTPHeaderDict) else HTTPHeaderDict(head.headers)
 
 
-def ask(session: requests.Session, question: Question, watch: Watch) -> Opened:
+def ask(session: requests.Session, question: Question, watch: Watch) -> Pending | Opened:
     """Ask once; raises what requests, urllib3, the socket and the auth object raise."""
     auth = question.auth
     if type(session) is Session and (auth is None or type(auth) in (BearerAuth, HTTPBasicAuth)):
         adapter = session.direct_adapter(question.url)
         if adapter is not None:
-            opened = _directly(session, adapter, question, watch)
-            if opened is not None:
-                return opened
+            pending = _directly(session, adapter, question, watch)
+            if pending is not None:
+                return pending
     return _through_session(session, question, watch)
+
+
+class Pending(NamedTuple):
+    """A question that has been sent, and whose answer is awaited."""
+
+    question: Question
+    awaited: Awaited
+    authorization: str | None
+
+    def open(self) -> Opened:
+        """Wait for the answer's head; raises what the socket raises."""
+        exchange = self.awaited.answer()
+        return Opened(self.question, exchange, exchange.head, self.authorization)
 
 
 def _directly(
     session: Session, adapter: HttpAdapter, question: Question, watch: Watch
-) -> Opened | None:
+) -> Pending | None:
     """Ask without the session, or return None where its fields are more than lines of text."""
     fields = as_fields(session.headers)
     if question.headers or not question.is_known:
@@ -124,9 +138,9 @@ def _directly(
             fields = Fields(fields)
             del fields["Authorization"]
             lines = fields.sent.lines
-        authorization = _signature(question.auth)
+        authorization = _signature(question.auth, watch)
         lines = f"{lines}Authorization: {authorization}\r\n"
-    exchange = adapter.ask(
+    awaited = adapter.ask(
         question.method,
         question.url,
         lines,
@@ -134,7 +148,7 @@ def _directly(
         verify=session.verify,
         cert=session.cert if question.is_known else None,
     )
-    return Opened(question, exchange, exchange.head, authorization)
+    return Pending(question, awaited, authorization)
 
 
 def _fields_for(fields: Fields, question: Question) -> Fields:
@@ -147,8 +161,10 @@ def _fields_for(fields: Fields, question: Question) -> Fields:
     return chosen
 
 
-def _signature(auth: Any) -> str:
+def _signature(auth: Any, watch: Watch) -> str:
     """Return what Basic or Bearer puts into the Authorization field."""
+    if isinstance(auth, BearerAuth) and not auth.is_current:
+        watch.may_block()  # in the token's source
     signed = _Signed()
     auth(signed)
     return signed.headers["Authorization"]
@@ -162,6 +178,7 @@ class _Signed:
 
 
 def _through_session(session: requests.Session, question: Question, watch: Watch) -> Opened:
+    watch.may_block()
     url = question.url
     has_params = question.is_first and bool(session.params)
     exactly = AsAskedFor(None if has_params else str(url), question.auth)

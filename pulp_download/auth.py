@@ -71,11 +71,16 @@ class BearerAuth(AuthBase):
         request.headers["Authorization"] = f"Bearer {self.token()}"
         return request
 
+    @property
+    def is_current(self) -> bool:
+        """There is a token, and it has not expired."""
+        expires_at = self._expires_at
+        return self._token is not None and (expires_at is None or time.time() < expires_at)
+
     def token(self) -> str:
         """Return the current token, asking the source if there is none or it has expired."""
         with self._lock:
-            expired = self._expires_at is not None and time.time() >= self._expires_at
-            if self._token is None or expired:
+            if not self.is_current:
                 self._renew()
             assert self._token is not None
             return self._token

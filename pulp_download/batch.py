@@ -6,13 +6,13 @@ import inspect
 import weakref
 from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
-from types import TracebackType
 from typing import Self
 
-from pulp_download.crew import Crew, DownloadFuture
+from pulp_download.crew import Crew
 from pulp_download.download import Download
 from pulp_download.errors import InvalidSettings
 from pulp_download.events import Observer
+from pulp_download.futures import DownloadFuture
 
 
 class Batch:
@@ -77,12 +77,7 @@ class Batch:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
         results = self._results() if self._results is not None else None
         if results is not None and inspect.getgeneratorstate(results) != inspect.GEN_RUNNING:

@@ -1,9 +1,10 @@
-"""The workers of one batch: long-lived loops in a thread pool, and two queues.
+"""The workers of one batch: long-lived loops in a thread pool, of which one is at the helm.
 
-What it is: ``concurrency`` threads that take a run, advance it, and put its future on the queue of
-what is done, or put the run aside while it waits. What it is not: a scheduler; the order is that of
-submission. It guarantees that every submitted download comes out once, done. It relies on runs
-being stoppable at any moment (see :mod:`~pulp_download.watchdog`), for ``stop`` waits for workers.
+What it is: at most ``concurrency`` threads that begin downloads, go on with them, put those aside
+that wait, and hand over what is done. What it is not: a scheduler; the order is that of submission.
+It guarantees that at most ``concurrency`` downloads are under way and that every submitted one
+comes out once, done. It relies on runs being stoppable at any moment (see
+:mod:`~pulp_download.watchdog`), for ``stop`` waits for the workers.
 """
 
 from __future__ import annotations
@@ -11,31 +12,26 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from queue import SimpleQueue
-from types import TracebackType
 from typing import Self
 
+from pulp_download.adapters.awaited import Awaited
 from pulp_download.download import Download
 from pulp_download.errors import Cancelled, DownloadError, WriteError
 from pulp_download.events import Observer
+from pulp_download.futures import DownloadFuture, Handover
+from pulp_download.helm import Helm, Shift
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.retries import Wait
 from pulp_download.run import Run
 from pulp_download.watchdog import Timer, watchdog
 
-
-class DownloadFuture(Future[Result]):
-    """A future that knows its ``download``. A cancelled download's future holds Cancelled."""
-
-    def __init__(self, download: Download, run: Run):
-        super().__init__()
-        self.download = download
-        self._run: Run | None = run  # until it is over
-        # Where it writes, so that no two live downloads of one batch write there.
-        self._place = download.place
+# What comes of advancing a run: it is over, or waits.
+Outcome = Result | Wait | BaseException
 
 
 class Crew:
@@ -43,19 +39,21 @@ class Crew:
 
     What changes with every download is in sets, a dict and queues, of which each change is a single
     step of the interpreter: who takes a future out of ``_queued``, or a timer out of ``_waiting``,
-    has it. ``submit`` is called by one thread at a time.
+    has it. ``submit`` and ``next_done`` are called by one thread at a time.
     """
 
     def __init__(self, concurrency: int, observer: Observer | None):
         self._concurrency = concurrency
         self._observer = observer
-        self._todo: SimpleQueue[DownloadFuture | None] = SimpleQueue()
-        self._done: SimpleQueue[DownloadFuture | None] = SimpleQueue()
-        self._lock = threading.Lock()
-        self._live: set[DownloadFuture] = set()
+        self._todo: deque[DownloadFuture] = deque()
         self._queued: dict[DownloadFuture, Run] = {}
+        self._under_way: set[DownloadFuture] = set()
         self._waiting: dict[DownloadFuture, Timer] = {}
+        self._live: set[DownloadFuture] = set()
         self._places: set[str] = set()
+        self._done = Handover()
+        self._lock = threading.Lock()
+        self._helm: Helm[tuple[DownloadFuture, Run]] = Helm(self._hire)
         self._executor: ThreadPoolExecutor | None = None
         self._workers = 0
         self._threads: set[int] = set()
@@ -68,15 +66,11 @@ class Crew:
             if self._is_stopped:
                 raise Cancelled("the batch is closed")
             self._executor = ThreadPoolExecutor(self._concurrency, "pulp-download")
+            self._helm.open()
         _crews.add(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
     def submit(self, download: Download) -> None:
@@ -96,19 +90,19 @@ class Crew:
         if self._is_stopped:  # only now, so that a stop in between finds this one
             raise Cancelled("the batch was closed")
         run.enqueue(partial(self._drop, future))
-        self._todo.put(future)
-        if self._workers < self._concurrency:
+        self._todo.append(future)
+        self._wake()
+        if not self._workers:
             self._hire()
 
     def has_done(self) -> bool:
         """Tell whether :meth:`next_done` would return at once."""
-        return self._is_stopped or not self._done.empty()
+        return self._is_stopped or self._done.is_ready
 
     def next_done(self) -> DownloadFuture:
         """Wait for the next future that is done; raises Cancelled once the crew is stopped."""
-        future = self._done.get()
-        if future is None or self._is_stopped:
-            self._done.put(None)  # for whoever asks again
+        future = self._done.next()
+        if future is None:
             raise Cancelled("the batch was closed")
         return future
 
@@ -122,13 +116,14 @@ class Crew:
             for future in self._live.copy():
                 if (run := future._run) is not None:
                     run.cancel()
-            for _ in range(self._concurrency):
-                self._todo.put(None)
-            self._done.put(None)
+            self._done.close()
         if self._executor is not None:
+            self._helm.ring()
             # Loops that no thread could be started for are still queued there.
             is_worker = threading.get_ident() in self._threads
             self._executor.shutdown(wait=not is_worker, cancel_futures=True)
+            if not is_worker:
+                self._helm.close()
         if self._remote is not None:
             self._remote.close()
         _crews.discard(self)
@@ -139,56 +134,113 @@ class Crew:
             self._remote = Remote()
         return self._remote
 
+    def _wake(self) -> None:
+        """Tell the worker at the helm, if it sleeps, that there is something to do."""
+        if self._helm.is_asleep and self._has_news():
+            self._helm.ring()
+
+    def _has_news(self) -> bool:
+        """Tell whether there is something to do for the worker at the helm."""
+        if self._is_stopped:
+            return not self._helm.has_parked
+        return bool(self._todo) and len(self._under_way) < self._concurrency
+
     def _hire(self) -> None:
-        """Start another worker if there is work for one."""
-        if self._workers >= len(self._live):
-            return
-        assert self._executor is not None
-        try:
-            self._executor.submit(self._work)
-        except RuntimeError:  # no more threads to be had: go on with those there are
-            if not self._workers and not self._is_stopped:
-                raise
-            self._concurrency = max(1, self._workers)
-            return
-        self._workers += 1
+        """Start another worker, if there may be one."""
+        with self._lock:
+            if self._is_stopped or self._workers >= self._concurrency:
+                return
+            assert self._executor is not None
+            try:
+                self._executor.submit(self._work)
+            except RuntimeError:  # no more threads to be had: go on with those there are
+                if not self._workers:
+                    raise
+                return
+            self._workers += 1
 
     def _work(self) -> None:
         self._threads.add(threading.get_ident())
-        while (future := self._todo.get()) is not None:
-            run = self._queued.pop(future, None)
-            if run is not None:
-                self._advance(future, run)
-            del future, run  # an idle worker must not keep the last download alive
+        while (shift := self._helm.take()) is not None:
+            watchdog.add(shift)
+            try:
+                self._steer(shift)
+            finally:
+                watchdog.discard(shift)
+                shift.end()
+
+    def _steer(self, shift: Shift) -> None:
+        """Do one thing after the other for as long as this worker is at the helm."""
+        helm, on_block = self._helm, partial(self._leave, shift)
+        while shift.goes_on():
+            job = self._next()
+            if job is None:
+                helm.send_home()
+                return
+            shift.begin_step()
+            if helm.is_slow():
+                self._leave(shift)
+            future, run = job
+            outcome = _outcome(run, on_block)
+            if isinstance(outcome, Awaited):
+                if shift.goes_on():
+                    helm.park(outcome, job)
+                    continue
+                outcome = _outcome(run, None)
+                assert not isinstance(outcome, Awaited)
+            self._take_in(future, run, outcome, shift)
+            del job, future, run, outcome  # who sleeps must not keep the last download alive
+
+    def _next(self) -> tuple[DownloadFuture, Run] | None:
+        """Wait for something to do; None when there will be nothing more."""
+        helm = self._helm
+        while True:
+            while self._todo and (self._is_stopped or len(self._under_way) < self._concurrency):
+                future = self._todo.popleft()
+                run = self._queued.pop(future, None)
+                if run is not None:
+                    self._under_way.add(future)
+                    return future, run
+            if job := helm.answered():
+                return job
+            self._done.flush()
+            if self._is_stopped and not helm.has_parked:
+                return None
+            helm.wait(self._has_news)
+
+    def _leave(self, shift: Shift) -> None:
+        """Give up the helm, before doing what may take a while."""
+        if shift.goes_on():
+            self._done.flush()
+        shift.end()
 
     def _drop(self, future: DownloadFuture) -> None:
         """End a run that is stopped while it is queued; its outcome waits for no worker."""
         run = self._queued.pop(future, None)
         if run is not None:
             self._settle(future, run.drop())
+            self._done.put(future)
 
-    def _advance(self, future: DownloadFuture, run: Run) -> None:
-        outcome: Result | Wait | BaseException
-        try:
-            outcome = run.advance()
-        except BaseException as error:  # noqa: BLE001 (the future carries whatever it is)
-            outcome = error.without_frames() if isinstance(error, DownloadError) else error
+    def _take_in(self, future: DownloadFuture, run: Run, outcome: Outcome, shift: Shift) -> None:
+        """Put a run aside that waits, and hand over one that is done."""
         if isinstance(outcome, Wait):
+            self._under_way.discard(future)
             self._put_aside(future, run, outcome)
         else:
             self._settle(future, outcome)
+            if shift.goes_on():
+                self._done.keep(future)
+                return
+            self._done.put(future)
+        self._wake()
 
     def _settle(self, future: DownloadFuture, outcome: Result | BaseException) -> None:
         """Let a future be done, and give its path free."""
-        future._run = None
+        self._under_way.discard(future)
         self._live.discard(future)
         if future._place is not None:
             self._places.discard(future._place)
-        if isinstance(outcome, Result):
-            future.set_result(outcome)
-        else:
-            future.set_exception(outcome)
-        self._done.put(future)
+        future._settle(outcome)
 
     def _put_aside(self, future: DownloadFuture, run: Run, wait: Wait) -> None:
         resume = partial(self._resume, future, run)
@@ -203,14 +255,28 @@ class Crew:
         """Give a waiting run back to the workers, once, whoever wakes it first."""
         with self._lock:
             timer = self._waiting.pop(future, None)
+            if timer is None:
+                return
             is_stopped = self._is_stopped
-            if timer is not None and not is_stopped:
+            if not is_stopped:  # with the lock held: before any worker goes home
                 self._queued[future] = run
-                self._todo.put(future)  # with the lock held: in front of what sends workers home
-        if timer is not None:
-            watchdog.call_off(timer)
-            if is_stopped:  # no worker will come
-                self._advance(future, run)
+                self._todo.append(future)
+        watchdog.call_off(timer)
+        if is_stopped:  # perhaps no worker will come
+            outcome = _outcome(run, None)
+            assert not isinstance(outcome, (Wait, Awaited))
+            self._settle(future, outcome)
+            self._done.put(future)
+        else:
+            self._wake()
+
+
+def _outcome(run: Run, on_block: Callable[[], None] | None) -> Outcome | Awaited:
+    """Advance a run, and return what came of it, an exception as well."""
+    try:
+        return run.advance(on_block)
+    except BaseException as error:  # noqa: BLE001 (the future carries whatever it is)
+        return error.without_frames() if isinstance(error, DownloadError) else error
 
 
 _crews: weakref.WeakSet[Crew] = weakref.WeakSet()

@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 
+from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened
 from pulp_download.errors import SizeMismatch, UnverifiableLength, ValidationError
 from pulp_download.foreign import translate
 from pulp_download.printable import printable
+from pulp_download.remote import Remote
 from pulp_download.settings import Settings
+from pulp_download.statuses import error_of
 from pulp_download.urls import URL
 from pulp_download.validations import Checks, Chunk, Validation, judges_content
 from pulp_download.watch import Watch
+
+
+def deliver(
+    remote: Remote,
+    source: URL,
+    watch: Watch,
+    *,
+    method: str,
+    headers: Mapping[str, str],
+    answers: Collection[int],
+    validations: Sequence[Validation],
+) -> Generator[Awaited, None, Delivery]:
+    """Ask for a source, judge the status, and return what it delivers.
+
+    ``answers`` are statuses that are handed on as they are, without validation, as is a HEAD's
+    answer. Yields as :meth:`Remote.opening` does.
+    """
+    opened = yield from remote.opening(source, watch, method=method, headers=headers)
+    status = opened.status
+    if status != 200 and status not in answers:
+        opened.answer.drain()
+        raise error_of(status, opened.reason, opened.header("retry-after"), url=source.redacted)
+    as_it_is = method == "HEAD" or status != 200
+    return Delivery(opened, source, watch, () if as_it_is else validations, remote.settings)
 
 
 class Delivery:
@@ -39,7 +66,6 @@ class Delivery:
         opened: Opened,
         source: URL,
         watch: Watch,
-        *,
         validations: Sequence[Validation],
         settings: Settings,
     ):

@@ -100,6 +100,7 @@ class Download:
                 outcome = run.advance()
                 if isinstance(outcome, Result):
                     return outcome
+                assert isinstance(outcome, Wait)
                 _sleep(run, outcome)
 
     download = run

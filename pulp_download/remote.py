@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from types import MappingProxyType
 from typing import Any, Self
 
 import requests
 
 from pulp_download import tls
+from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.http import HttpAdapter
-from pulp_download.asking import Opened, Question, ask
+from pulp_download.asking import Opened, Pending, Question, ask
 from pulp_download.auth import BearerAuth, Netrc, basic_auth
 from pulp_download.errors import Cancelled
 from pulp_download.fields import as_fields
@@ -73,16 +74,17 @@ class Remote:
             return self._connected()
         return session
 
-    def open(
+    def opening(
         self,
         url: URL,
         watch: Watch,
         *,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
-    ) -> Opened:
+    ) -> Generator[Awaited, None, Opened]:
         """Ask for a URL, follow redirects, and return the answer once its head is there.
 
+        A generator, which yields while an answer is awaited: going on blocks until it begins.
         Statuses are not judged here but for redirects, and for a 401 to a token of ours, which is
         renewed once. Raises DownloadErrors only, but for bugs; the caller closes the answer.
         """
@@ -93,6 +95,8 @@ class Remote:
             question = self._question(session, trail, method, headers or _NO_HEADERS)
             try:
                 opened = ask(session, question, watch)
+                if isinstance(opened, Pending):
+                    opened = yield from _answer(opened)
             except Exception as error:
                 raise_ours(error, watch, question.url)
                 raise
@@ -196,6 +200,7 @@ class Remote:
         """Tell whether a rejected token of ours has been replaced by another one."""
         if not isinstance(question.auth, BearerAuth):
             return False
+        watch.may_block()
         try:
             return question.auth.renew(str(opened.authorization))
         except Exception as error:
@@ -213,6 +218,16 @@ class Remote:
         self._is_forked = True
         if isinstance(self._settings_auth, BearerAuth):
             self._settings_auth.after_fork()
+
+
+def _answer(pending: Pending) -> Generator[Awaited, None, Opened]:
+    """Let whoever waits for the answer do something else, if it likes."""
+    try:
+        yield pending.awaited
+    except BaseException:  # nobody goes on with this
+        pending.awaited.abandon()
+        raise
+    return pending.open()
 
 
 _remotes: weakref.WeakSet[Remote] = weakref.WeakSet()

@@ -10,21 +10,22 @@ from __future__ import annotations
 import email.utils
 import logging
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from urllib3 import HTTPHeaderDict
 
+from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.framing import BUFFER_SIZE
 from pulp_download.content import Content
-from pulp_download.delivery import Delivery
+from pulp_download.delivery import Delivery, deliver
 from pulp_download.errors import Cancelled, DownloadError, WriteError
 from pulp_download.events import SILENT, Finished, Observer, Started, Teller, TryFailed
 from pulp_download.existing import could_be_right, verified_digests
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.retries import Attempts, GiveUp, Wait
-from pulp_download.statuses import error_of, modified
+from pulp_download.statuses import modified
 from pulp_download.validations import judges_content
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
@@ -35,30 +36,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Answers to conditional and range requests that are handed on as they are.
+# Statuses that are handed on as they are: answers to conditions and ranges.
 _ANSWERS_TO_CONDITIONS = frozenset({206, 304, 412, 416})
+_NOT_MODIFIED = frozenset({304})
 
 Outcome = TypeVar("Outcome")
+# What leads to an outcome, by way of moments at which there is nothing to do.
+Steps = Generator[Wait | Awaited, None, Outcome]
 
 
 class Run:
-    """One run, used by one thread at a time, but for ``cancel``.
-
-    ``headers`` are the conditions of a caller of ``iter_content``.
-    """
-
-    __slots__ = (
-        "_attempts",
-        "_existing",
-        "_has_begun",
-        "_headers",
-        "_is_conditional",
-        "_remote",
-        "_sink",
-        "_teller",
-        "_watch",
-        "download",
-    )
+    """One run, used by one thread at a time, but for ``cancel``; ``headers`` are conditions."""
 
     def __init__(
         self,
@@ -75,7 +63,8 @@ class Run:
         self._headers: Mapping[str, str] = headers or {}
         if download.headers:
             self._headers = {**dict(download.headers), **self._headers}
-        self._is_conditional = bool(headers)
+        self._answers = _ANSWERS_TO_CONDITIONS if headers else frozenset[int]()
+        self._steps: Steps[Any] | None = None
         self._has_begun = False
         self._attempts = Attempts(remote.retry_policy, (download.url,))
         self._sink: Sink | None = None
@@ -103,37 +92,53 @@ class Run:
         if self._watch.verdict is not None:
             wake()
 
-    def advance(self) -> Result | Wait:
+    def advance(self, on_block: Callable[[], None] | None = None) -> Result | Wait | Awaited:
         """Work until the file is there, or until nothing can be done before a moment.
 
-        Raises the last failure when there is nothing left to try; then, and with a Result, the run
-        is over and holds nothing.
+        With ``on_block``, which is called before anything else that may take a while, also until
+        there is an answer to wait for; going on before it begins blocks. Raises the last failure
+        when there is nothing left to try; then, and with a Result, the run is over and holds
+        nothing.
         """
+        self._watch.on_block = on_block
+        if self._steps is None:
+            self._steps = self._next(self._fetch)
         try:
-            outcome = self._next(self._fetch)
-            if isinstance(outcome, Result):
-                self._end(outcome, None)
-            return outcome
+            step = next(self._steps)
+            while on_block is None and isinstance(step, Awaited):
+                step = next(self._steps)
+            return step
+        except StopIteration as end:
+            result: Result = end.value
+            self._end(result, None)
+            return result
         except BaseException as error:
             self.abandon(error)
             raise
 
     def connect(self, method: str, chunk_size: int) -> Content | Wait:
         """Work until an answer is open. Its bytes are the caller's and are not tried again."""
+        if self._steps is None:
+            self._steps = self._next(lambda: self._deliver(method))
         try:
-            outcome = self._next(lambda: self._ask(method))
-            return outcome if isinstance(outcome, Wait) else self._hand_over(outcome, chunk_size)
+            while isinstance(step := next(self._steps), Awaited):
+                pass
+            return step
+        except StopIteration as end:
+            return self._hand_over(end.value, chunk_size)
         except BaseException as error:
             self._end(None, error)
             raise
 
     def abandon(self, error: BaseException) -> None:
         """End a run that is waiting, because its runner leaves with this error."""
+        if self._steps is not None:
+            self._steps.close()
         self._discard(error)
         self._end(None, error)
 
-    def _next(self, action: Callable[[], Outcome]) -> Outcome | Wait:
-        """Take steps until one has an outcome or is a wait."""
+    def _next(self, action: Callable[[], Steps[Outcome]]) -> Steps[Outcome]:
+        """Take steps until one has an outcome."""
         self._begin()
         while True:
             step = self._attempts.next_step()
@@ -141,11 +146,14 @@ class Run:
                 raise step.error
             try:
                 self._watch.begin_try()
-                return step if isinstance(step, Wait) else action()
+                if not isinstance(step, Wait):
+                    return (yield from action())
             except DownloadError as error:
                 self._failed(error)
+                continue
+            yield step
 
-    def _fetch(self) -> Result:
+    def _fetch(self) -> Steps[Result]:
         """One try: open, write, verify, commit."""
         if self._sink is None:
             self._sink = self.download.open_writer()
@@ -153,7 +161,7 @@ class Run:
                 return kept
         else:
             self._sink.restart()
-        delivery = self._ask("GET")
+        delivery = yield from self._deliver("GET")
         try:
             if delivery.opened.status == 304:
                 return self._kept(self._result(delivery))
@@ -174,32 +182,21 @@ class Run:
                 self._teller.progressed(delivery.received, delivery.size)
             sink.write(piece)
 
-    def _ask(self, method: str) -> Delivery:
-        """Open the source and judge its status."""
-        url = self.download.url
-        headers = self._headers
+    def _deliver(self, method: str) -> Steps[Delivery]:
+        """Ask for the source, with the conditions that there are."""
+        headers, answers = self._headers, self._answers
         if self._existing is not None:
             since = email.utils.formatdate(self._existing.mtime, usegmt=True)
-            headers = {"If-Modified-Since": since, **headers}
-        opened = self._remote.open(url, self._watch, method=method, headers=headers)
-        status = opened.status
-        as_it_is = method == "HEAD" or status != 200
-        if as_it_is and not (status == 200 or self._asked_for(status)):
-            opened.answer.drain()
-            raise error_of(status, opened.reason, opened.header("retry-after"), url=url.redacted)
-        return Delivery(
-            opened,
-            url,
+            headers, answers = {"If-Modified-Since": since, **headers}, _NOT_MODIFIED
+        return deliver(
+            self._remote,
+            self.download.url,
             self._watch,
-            validations=() if as_it_is else self.download.validations,
-            settings=self._remote.settings,
+            method=method,
+            headers=headers,
+            answers=answers,
+            validations=self.download.validations,
         )
-
-    def _asked_for(self, status: int) -> bool:
-        """Tell whether this answer to a condition is one that was reckoned with."""
-        if self._is_conditional:
-            return status in _ANSWERS_TO_CONDITIONS
-        return status == 304 and self._existing is not None
 
     def _kept_by_digest(self) -> Result | None:
         """Judge what is there already; remember it if only upstream can tell about it."""
@@ -208,6 +205,7 @@ class Run:
         if existing is None:
             return None
         validations = self.download.validations
+        self._watch.may_block()
         try:
             digests = verified_digests(existing, validations, self._watch.check)
             if digests is not None:
@@ -279,7 +277,8 @@ class Run:
         self._teller.tell(Started)
 
     def _end(self, result: Result | None, error: BaseException | None) -> None:
-        self._watch.on_stop = None  # it may know this run, and cycles wait for the collector
+        # They may know this run, and cycles wait for the collector.
+        self._watch.on_stop = self._watch.on_block = self._steps = None
         watchdog.discard(self._watch)
         if self._teller.has_observer:
             failure = error if isinstance(error, DownloadError) else None

@@ -30,6 +30,7 @@ class Watch:
         "_window_received",
         "_window_waited",
         "limits",
+        "on_block",
         "on_stop",
         "owners",
         "received",
@@ -41,6 +42,7 @@ class Watch:
         self.limits = limits
         self.owners = owners
         self.verdict: DownloadError | None = None
+        self.on_block: Callable[[], None] | None = None
         self.on_stop: Callable[[], None] | None = None
         self.started = time.monotonic()
         self.received = 0
@@ -107,6 +109,12 @@ class Watch:
         self._phase = None
         self.received = self._window_received = 0
         self._waited = self._window_waited = 0.0
+
+    def may_block(self) -> None:
+        """Tell whoever has made this thread hurry that it may now take a while."""
+        if self.on_block is not None:
+            tell, self.on_block = self.on_block, None
+            tell()
 
     def check(self) -> None:
         """Raise the verdict, if there is one."""

@@ -24,8 +24,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-
-from pulp_download.watch import Watch
+from typing import Protocol
 
 # Seconds between two looks; a limit is noticed at most this late.
 TICK = 0.1
@@ -33,6 +32,20 @@ TICK = 0.1
 LINGER = 1.0
 
 Timer = tuple[float, int, Callable[[], None]]
+
+
+class Watched(Protocol):
+    """What the watchdog looks at."""
+
+    @property
+    def owners(self) -> tuple[object, ...]:
+        """Those in whose name it can be cancelled."""
+
+    def inspect(self, now: float) -> None:
+        """Judge by the clock, in the watchdog's thread."""
+
+    def cancel(self, reason: str = "") -> bool:
+        """Stop because somebody asked; tell whether that was the first time."""
 
 
 class Watchdog:
@@ -45,18 +58,18 @@ class Watchdog:
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._watches: set[Watch] = set()
+        self._watches: set[Watched] = set()
         self._timers: list[Timer] = []
         self._order = itertools.count()
         self._thread: threading.Thread | None = None
 
-    def add(self, watch: Watch) -> None:
+    def add(self, watch: Watched) -> None:
         """Look at this watch until it is discarded."""
         self._watches.add(watch)
         if self._thread is None:
             self._start()
 
-    def discard(self, watch: Watch) -> None:
+    def discard(self, watch: Watched) -> None:
         """Look no longer."""
         self._watches.discard(watch)
 

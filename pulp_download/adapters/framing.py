@@ -34,6 +34,9 @@ _FIELDS = re.compile(
 )
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _NOTHING = bytes(4)  # no bytes, as an int of C
+# Into more than 1024 bytes an ioctl writes without giving up the interpreter's lock, where a poll
+# would hand it to another thread (CPython 3.11 to 3.13).
+_SCRATCH_SIZE = 2048
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 
 
@@ -103,12 +106,13 @@ class Head:
 class Wire:
     """One connection's incoming bytes, in one buffer that is used again for every read."""
 
-    __slots__ = ("_buffer", "_deadline", "_end", "_socket", "_start", "watch")
+    __slots__ = ("_buffer", "_deadline", "_end", "_scratch", "_socket", "_start", "watch")
 
     def __init__(self, sock: Readable):
         self._socket = sock
         self._buffer = memoryview(bytearray(BUFFER_SIZE))
         self._start = self._end = 0
+        self._scratch = bytearray(_SCRATCH_SIZE)
         self._deadline: float | None = None
         self.watch: Watch | None = None
 
@@ -117,15 +121,17 @@ class Wire:
         """Bytes received and not taken."""
         return self._end - self._start
 
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return self._socket.fileno()
+
     def has_more(self) -> bool:
         """Tell whether bytes lie in the socket unread, which nobody has asked for yet.
 
         An end of file does not show here, only in a read.
         """
-        # Into a buffer of this size the call writes without giving up the interpreter's lock, where
-        # a poll would hand it to another thread (CPython 3.11 to 3.13).
-        fcntl.ioctl(self._socket, termios.FIONREAD, self._buffer)
-        return self._buffer[:4] != _NOTHING
+        fcntl.ioctl(self._socket, termios.FIONREAD, self._scratch)
+        return self._scratch[:4] != _NOTHING
 
     def fill(self, *, timed: bool = True) -> int:
         """Read once behind what is pending; return how many bytes came, 0 at the end.
@@ -142,6 +148,8 @@ class Wire:
             self._socket.settimeout(max(0.001, self._deadline - time.monotonic()))
         watch = self.watch
         room = self._buffer[self._end :]
+        if watch is not None and watch.on_block is not None and not self.has_more():
+            watch.may_block()
         if watch is None or not timed:
             count = self._socket.recv_into(room)
         else:

@@ -21,6 +21,7 @@ from requests.utils import get_auth_from_url
 from urllib3.util.proxy import connection_requires_http_tunnel
 
 from pulp_download import tls
+from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.exchange import Exchange
 from pulp_download.adapters.pools import POOLS_BY_SCHEME, Pool
 from pulp_download.adapters.raw import RawAnswer
@@ -131,7 +132,7 @@ class HttpAdapter(HTTPAdapter):
 
     def ask(
         self, method: str, url: URL, fields: str, watch: Watch, *, verify: Any, cert: Any
-    ) -> Exchange:
+    ) -> Awaited:
         """Ask without a PreparedRequest: the same exchange for a request that needs none.
 
         ``fields`` are the header lines but for Host, each with its end. Never by way of a proxy.
@@ -141,7 +142,7 @@ class HttpAdapter(HTTPAdapter):
         if pool is None or pool.pool is None:  # closed, by its manager's limit or by somebody
             pool = self._direct[key] = self._direct_pool(url.origin, verify, cert)
         message = f"{method} {url.target} HTTP/1.1\r\nHost: {url.origin.authority}\r\n{fields}\r\n"
-        return pool.exchange(method, message.encode("latin-1"), watch, tunnel=False)
+        return pool.send(method, message.encode("latin-1"), watch, tunnel=False)
 
     def _direct_pool(self, origin: Origin, verify: Any, cert: Any) -> Pool:
         tls_fields = self._tls_fields(origin.scheme, verify, cert)
