@@ -140,7 +140,6 @@ class Crew:
             self._helm.ring()
 
     def _has_news(self) -> bool:
-        """Tell whether there is something to do for the worker at the helm."""
         if self._is_stopped:
             return not self._helm.has_parked
         return bool(self._todo) and len(self._under_way) < self._concurrency
