@@ -15,6 +15,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Self
 
@@ -30,30 +31,28 @@ from pulp_download.retries import Wait
 from pulp_download.run import Run
 from pulp_download.watchdog import Timer, watchdog
 
-# What comes of advancing a run: it is over, or waits.
+Job = tuple[DownloadFuture, Run]
 Outcome = Result | Wait | BaseException
 
 
 class Crew:
     """Workers, what they have to do, and what they have done. Thread-safe; a context manager.
 
-    What changes with every download is in sets, a dict and queues, of which each change is a single
-    step of the interpreter: who takes a future out of ``_queued``, or a timer out of ``_waiting``,
-    has it. ``submit`` and ``next_done`` are called by one thread at a time.
+    What changes with every download is in sets and queues, of which each change is a single step of
+    the interpreter: who takes a job out of ``_todo``, or a timer out of ``_waiting``, has it.
+    ``submit`` and ``next_done`` are called by one thread at a time.
     """
 
     def __init__(self, concurrency: int, observer: Observer | None):
         self._concurrency = concurrency
         self._observer = observer
-        self._todo: deque[DownloadFuture] = deque()
-        self._queued: dict[DownloadFuture, Run] = {}
+        self._todo: deque[Job] = deque()
         self._under_way: set[DownloadFuture] = set()
         self._waiting: dict[DownloadFuture, Timer] = {}
-        self._live: set[DownloadFuture] = set()
         self._places: set[str] = set()
         self._done = Handover()
         self._lock = threading.Lock()
-        self._helm: Helm[tuple[DownloadFuture, Run]] = Helm(self._hire)
+        self._helm: Helm[Job] = Helm(self._hire)
         self._executor: ThreadPoolExecutor | None = None
         self._workers = 0
         self._threads: set[int] = set()
@@ -75,8 +74,9 @@ class Crew:
 
     def submit(self, download: Download) -> None:
         """Have a download run; its future will come out of :meth:`next_done`."""
-        run = Run(download, download.remote or self._shared_remote(), self._observer)
-        future = DownloadFuture(download, run)
+        remote = download.remote or self._shared_remote()
+        run = Run(download, remote, self._observer, owner=self)
+        future = DownloadFuture(download)
         place = future._place
         if place is not None:
             if place in self._places:
@@ -85,12 +85,12 @@ class Crew:
                 self._done.put(future)
                 return
             self._places.add(place)
-        self._live.add(future)
-        self._queued[future] = run
+        run.enqueue(partial(self._drop, future, run))
+        self._todo.append((future, run))
         if self._is_stopped:  # only now, so that a stop in between finds this one
+            run.cancel()
+            self._drop(future, run)
             raise Cancelled("the batch was closed")
-        run.enqueue(partial(self._drop, future))
-        self._todo.append(future)
         self._wake()
         if not self._workers:
             self._hire()
@@ -113,9 +113,7 @@ class Crew:
         with self._lock:
             is_first, self._is_stopped = not self._is_stopped, True
         if is_first:
-            for future in self._live.copy():
-                if (run := future._run) is not None:
-                    run.cancel()
+            watchdog.cancel(self)
             self._done.close()
         if self._executor is not None:
             self._helm.ring()
@@ -155,8 +153,8 @@ class Crew:
             except RuntimeError:  # no more threads to be had: go on with those there are
                 if not self._workers:
                     raise
-                return
-            self._workers += 1
+            else:
+                self._workers += 1
 
     def _work(self) -> None:
         self._threads.add(threading.get_ident())
@@ -171,7 +169,8 @@ class Crew:
     def _steer(self, shift: Shift) -> None:
         """Do one thing after the other for as long as this worker is at the helm."""
         helm, on_block = self._helm, partial(self._leave, shift)
-        while shift.goes_on():
+        is_at_helm = True
+        while is_at_helm:
             job = self._next()
             if job is None:
                 helm.send_home()
@@ -181,26 +180,28 @@ class Crew:
                 self._leave(shift)
             future, run = job
             outcome = _outcome(run, on_block)
+            is_at_helm = shift.end_step()
             if isinstance(outcome, Awaited):
-                if shift.goes_on():
+                if is_at_helm:
                     helm.park(outcome, job)
                     continue
                 outcome = _outcome(run, None)
                 assert not isinstance(outcome, Awaited)
-            self._take_in(future, run, outcome, shift)
+            self._take_in(future, run, outcome, is_at_helm=is_at_helm)
             del job, future, run, outcome  # who sleeps must not keep the last download alive
 
-    def _next(self) -> tuple[DownloadFuture, Run] | None:
+    def _next(self) -> Job | None:
         """Wait for something to do; None when there will be nothing more."""
         helm = self._helm
         while True:
             while self._todo and (self._is_stopped or len(self._under_way) < self._concurrency):
-                future = self._todo.popleft()
-                run = self._queued.pop(future, None)
-                if run is not None:
-                    self._under_way.add(future)
-                    return future, run
-            if job := helm.answered():
+                try:
+                    new = self._todo.popleft()
+                except IndexError:  # dropped at this moment
+                    break
+                self._under_way.add(new[0])
+                return new
+            if (job := helm.answered()) is not None:
                 return job
             self._done.flush()
             if self._is_stopped and not helm.has_parked:
@@ -209,25 +210,27 @@ class Crew:
 
     def _leave(self, shift: Shift) -> None:
         """Give up the helm, before doing what may take a while."""
-        if shift.goes_on():
+        if shift.end_step():
             self._done.flush()
         shift.end()
 
-    def _drop(self, future: DownloadFuture) -> None:
+    def _drop(self, future: DownloadFuture, run: Run) -> None:
         """End a run that is stopped while it is queued; its outcome waits for no worker."""
-        run = self._queued.pop(future, None)
-        if run is not None:
+        with suppress(ValueError):  # a worker has it, or has had it
+            self._todo.remove((future, run))
             self._settle(future, run.drop())
             self._done.put(future)
 
-    def _take_in(self, future: DownloadFuture, run: Run, outcome: Outcome, shift: Shift) -> None:
+    def _take_in(
+        self, future: DownloadFuture, run: Run, outcome: Outcome, *, is_at_helm: bool
+    ) -> None:
         """Put a run aside that waits, and hand over one that is done."""
         if isinstance(outcome, Wait):
             self._under_way.discard(future)
             self._put_aside(future, run, outcome)
         else:
             self._settle(future, outcome)
-            if shift.goes_on():
+            if is_at_helm:
                 self._done.keep(future)
                 return
             self._done.put(future)
@@ -236,7 +239,6 @@ class Crew:
     def _settle(self, future: DownloadFuture, outcome: Result | BaseException) -> None:
         """Let a future be done, and give its path free."""
         self._under_way.discard(future)
-        self._live.discard(future)
         if future._place is not None:
             self._places.discard(future._place)
         future._settle(outcome)
@@ -258,8 +260,7 @@ class Crew:
                 return
             is_stopped = self._is_stopped
             if not is_stopped:  # with the lock held: before any worker goes home
-                self._queued[future] = run
-                self._todo.append(future)
+                self._todo.append((future, run))
         watchdog.call_off(timer)
         if is_stopped:  # perhaps no worker will come
             outcome = _outcome(run, None)

@@ -213,7 +213,7 @@ def _check_types(source: object, writer: object, remote: object) -> None:
     """Say what is wrong with an argument now, and not in a worker's thread."""
     if not isinstance(source, (str, URL)):
         raise TypeError(f"source is a URL as text, not a {type(source).__name__}")
-    is_path = isinstance(writer, (str, os.PathLike))
+    is_path = isinstance(writer, (str, Path, os.PathLike))
     if not (writer is None or is_path or hasattr(writer, "open")):
         raise TypeError(f"writer is a path or a Writer, not a {type(writer).__name__}")
     if not (remote is None or isinstance(remote, Remote)):
@@ -270,4 +270,6 @@ def _sleep(run: Run, wait: Wait) -> None:
 
 def as_writer(target: str | os.PathLike[str] | Writer) -> Writer:
     """Return a path as a FileWriter, and a writer as it is."""
-    return FileWriter(target) if isinstance(target, (str, os.PathLike)) else target
+    if isinstance(target, (str, Path, os.PathLike)):
+        return FileWriter(target)
+    return target

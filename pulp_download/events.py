@@ -77,16 +77,13 @@ Observer = Callable[[Event], None]
 class Teller:
     """One run's line to its observer, dropped at the observer's first exception."""
 
-    __slots__ = ("_download", "_observer", "_told_at")
+    __slots__ = ("_download", "_observer", "_told_at", "has_observer")
 
     def __init__(self, download: Download | None, observer: Observer | None):
         self._download = download
         self._observer = observer
         self._told_at = 0.0
-
-    @property
-    def has_observer(self) -> bool:
-        return self._observer is not None
+        self.has_observer = observer is not None
 
     def tell(self, kind: Callable[..., Event], *facts: object) -> None:
         """Make an event and hand it over, if anybody listens."""
@@ -97,6 +94,7 @@ class Teller:
         except Exception:
             log.exception("an observer raised and is dropped for this run")
             self._observer = None
+            self.has_observer = False
 
     def progressed(self, received: int, total: int | None) -> None:
         """Tell of bytes, but not more often than anybody reads."""

@@ -35,7 +35,7 @@ os.register_at_fork(after_in_child=_chance.seed)
 _NOTHING_TO_KEEP = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EACCES})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class FileWriter:
     """Write to ``path``, by way of a temporary file beside it and an atomic rename.
 
@@ -48,28 +48,36 @@ class FileWriter:
     upstream's Last-Modified, for the next time.
     """
 
-    target: str | os.PathLike[str]
-    within: str | os.PathLike[str] | None = field(default=None, kw_only=True)
-    fsync: bool = field(default=False, kw_only=True)
-    keep: bool = field(default=False, kw_only=True)
-    shown: str = field(init=False, repr=False, compare=False)  # the path as errors name it
-    _given: Path | None = field(init=False, repr=False, compare=False)
+    target: str
+    within: str | os.PathLike[str] | None
+    fsync: bool
+    keep: bool
+    shown: str = field(repr=False, compare=False)  # the path as errors name it
+    _given: Path | None = field(repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        target = os.fspath(self.target)
-        if not isinstance(target, str):
+    def __init__(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        within: str | os.PathLike[str] | None = None,
+        fsync: bool = False,
+        keep: bool = False,
+    ):
+        path = shown = os.fspath(target)
+        if not isinstance(path, str):
             raise TypeError("a path is text")
+        if within is not None:
+            path = safe_path(path)
+            shown = os.path.join(within, path)
+        elif not path or "\0" in path or path[-1] == "/":
+            raise WriteError("not the name of a file", path=path)
         fill = object.__setattr__
-        if self.within is not None:
-            target = safe_path(target)
-            fill(self, "shown", os.path.join(self.within, target))
-            fill(self, "_given", None)
-        elif not target or "\0" in target or target.endswith("/"):
-            raise WriteError("not the name of a file", path=target)
-        else:
-            fill(self, "shown", target)
-            fill(self, "_given", self.target if isinstance(self.target, Path) else None)
-        fill(self, "target", target)
+        fill(self, "target", path)
+        fill(self, "within", within)
+        fill(self, "fsync", fsync)
+        fill(self, "keep", keep)
+        fill(self, "shown", shown)
+        fill(self, "_given", target if within is None and isinstance(target, Path) else None)
 
     @property
     def path(self) -> Path:
@@ -177,8 +185,7 @@ class FileSink:
 
     def _open_temporary(self, folder: str) -> None:
         # Short and independent of the final name, which may already be as long as a name can be.
-        # Not a secret: O_EXCL decides, and a name that is taken is as likely as a collision of
-        # UUIDs.
+        # Not a secret: O_EXCL decides, and one that is taken is as likely as UUIDs that collide.
         self._temporary = f"{folder}.{_chance.getrandbits(64):016x}.part"
         try:
             # The kernel applies the umask, so that no window with another mode exists.

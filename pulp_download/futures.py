@@ -8,7 +8,6 @@ from queue import SimpleQueue
 
 from pulp_download.download import Download
 from pulp_download.result import Result
-from pulp_download.run import Run
 
 # Futures that are handed over at once: waking the consumer costs as much as a small file.
 _GROUP = 8
@@ -17,16 +16,14 @@ _GROUP = 8
 class DownloadFuture(Future[Result]):
     """A future that knows its ``download``. A cancelled download's future holds Cancelled."""
 
-    def __init__(self, download: Download, run: Run):
+    def __init__(self, download: Download):
         super().__init__()
         self.download = download
-        self._run: Run | None = run  # until it is over
         # Where it writes, so that no two live downloads of one batch write there.
         self._place = download.place
 
     def _settle(self, outcome: Result | BaseException) -> None:
         """Be done."""
-        self._run = None
         if isinstance(outcome, Result):
             self.set_result(outcome)
         else:

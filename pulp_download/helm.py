@@ -49,13 +49,15 @@ class Shift:
         """Say that what comes should not take long."""
         self._since = time.monotonic()
 
-    def goes_on(self) -> bool:
-        """End the step; tell whether the helm is still this worker's."""
+    def end_step(self) -> bool:
+        """Tell whether the helm is still this worker's; until the next step nobody takes it."""
         with self._lock:
-            if self._since is not None and not self._is_over:
+            if self._is_over:
+                return False
+            if self._since is not None:
                 self._helm.took(time.monotonic() - self._since)
-            self._since = None
-            return not self._is_over
+                self._since = None
+            return True
 
     def end(self) -> None:
         """Give up the helm."""

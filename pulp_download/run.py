@@ -46,7 +46,7 @@ Steps = Generator[Wait | Awaited, None, Outcome]
 
 
 class Run:
-    """One run, used by one thread at a time, but for ``cancel``; ``headers`` are conditions."""
+    """One run, used by one thread at a time; ``cancel`` and its owners stop it from any thread."""
 
     def __init__(
         self,
@@ -55,10 +55,11 @@ class Run:
         observer: Observer | None = None,
         *,
         headers: Mapping[str, str] | None = None,
+        owner: object = None,
     ):
         self.download = download
         self._remote = remote
-        self._watch = Watch(remote.time_limits, (download, remote))
+        self._watch = Watch(remote.time_limits, (download, remote, owner))
         self._teller = Teller(download, observer) if observer is not None else SILENT
         self._headers: Mapping[str, str] = headers or {}
         if download.headers:
@@ -237,12 +238,12 @@ class Run:
             if delivery.opened.url is not url:
                 final_url = delivery.opened.url.redacted
         return Result(
-            download=self.download,
-            url=shown,
-            final_url=final_url.partition("?")[0],
-            size=size,
-            digests=digests or {},
-            fields=delivery.opened.fields if delivery is not None else HTTPHeaderDict(),
+            self.download,
+            shown,
+            final_url.partition("?")[0],
+            size,
+            digests or {},
+            delivery.opened.fields if delivery is not None else HTTPHeaderDict(),
             length_verified=delivery.length_verified if delivery is not None else True,
             elapsed=time.monotonic() - self._watch.started,
             attempts=self._attempts.history,
@@ -274,7 +275,8 @@ class Run:
         self._watch.start()
         watchdog.add(self._watch)
         self._remote.check_open()  # after the above, so that a close in between finds this run
-        self._teller.tell(Started)
+        if self._teller.has_observer:
+            self._teller.tell(Started)
 
     def _end(self, result: Result | None, error: BaseException | None) -> None:
         # They may know this run, and cycles wait for the collector.

@@ -148,7 +148,9 @@ class Wire:
             self._socket.settimeout(max(0.001, self._deadline - time.monotonic()))
         watch = self.watch
         room = self._buffer[self._end :]
-        if watch is not None and watch.on_block is not None and not self.has_more():
+        # Somebody waited until the head began; whether more has come nobody knows.
+        is_hurried = watch is not None and watch.on_block is not None and (timed or self._end)
+        if watch is not None and is_hurried and not self.has_more():
             watch.may_block()
         if watch is None or not timed:
             count = self._socket.recv_into(room)
