@@ -53,7 +53,7 @@ class Crew:
         self._done = Handover()
         self._lock = threading.Lock()
         self._helm: Helm[Job] = Helm(self._hire)
-        self._executor: ThreadPoolExecutor | None = None
+        self._executor = ThreadPoolExecutor(concurrency, "pulp-download")
         self._workers = 0
         self._threads: set[int] = set()
         self._remote: Remote | None = None
@@ -64,7 +64,6 @@ class Crew:
         with self._lock:
             if self._is_stopped:
                 raise Cancelled("the batch is closed")
-            self._executor = ThreadPoolExecutor(self._concurrency, "pulp-download")
             self._helm.open()
         _crews.add(self)
         return self
@@ -113,15 +112,14 @@ class Crew:
         with self._lock:
             is_first, self._is_stopped = not self._is_stopped, True
         if is_first:
+            self._done.close()  # first: what is cancelled now is not handed out
             watchdog.cancel(self)
-            self._done.close()
-        if self._executor is not None:
-            self._helm.ring()
-            # Loops that no thread could be started for are still queued there.
-            is_worker = threading.get_ident() in self._threads
-            self._executor.shutdown(wait=not is_worker, cancel_futures=True)
-            if not is_worker:
-                self._helm.close()
+        self._helm.ring()
+        # Loops that no thread could be started for are still queued there.
+        is_worker = threading.get_ident() in self._threads
+        self._executor.shutdown(wait=not is_worker, cancel_futures=True)
+        if not is_worker:
+            self._helm.close()
         if self._remote is not None:
             self._remote.close()
         _crews.discard(self)
@@ -147,7 +145,6 @@ class Crew:
         with self._lock:
             if self._is_stopped or self._workers >= self._concurrency:
                 return
-            assert self._executor is not None
             try:
                 self._executor.submit(self._work)
             except RuntimeError:  # no more threads to be had: go on with those there are
