@@ -58,13 +58,13 @@ class Workload:
 
 
 WORKLOADS = (
-    Workload("small", lambda quick: small_sizes(1000 if quick else 5000), 8),
-    Workload("tiny", lambda quick: [1000] * (2000 if quick else 20_000), 16),
-    Workload("large", lambda quick: [(32 if quick else 256) << 20] * 8, 4),
+    Workload("small", lambda quick: small_sizes(500 if quick else 5000), 8),
+    Workload("tiny", lambda quick: [1000] * (1000 if quick else 20_000), 16),
+    Workload("large", lambda quick: [(16 if quick else 256) << 20] * 8, 4),
     Workload("latency", lambda quick: small_sizes(1000 if quick else 5000), 64, delay=0.05,
              only=("ours", "requests_loop", "aiohttp_client", "pycurl_threads", "aria2c")),
-    Workload("TLS small", lambda quick: small_sizes(500 if quick else 5000), 8, tls=True),
-    Workload("404 storm", lambda quick: small_sizes(1000 if quick else 5000), 8, missing=3,
+    Workload("TLS small", lambda quick: small_sizes(300 if quick else 5000), 8, tls=True),
+    Workload("404 storm", lambda quick: small_sizes(500 if quick else 5000), 8, missing=3,
              only=("ours", "requests_loop", "aiohttp_client", "pycurl_threads")),
 )  # fmt: skip
 

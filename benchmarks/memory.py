@@ -1,4 +1,4 @@
-"""Memory while a million lazily generated downloads run over the ``file:`` adapter."""
+"""Memory: of a million lazily generated downloads over ``file:``, and of one connection."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.job import make_files
+from benchmarks.upstream import serving
 from pulp_download import Batch, Download, Remote
 from pulp_download.validations import Chunk
 from pulp_download.writers import MemorySink
 
 WARM = 10_000
+CONNECTIONS = 64
 
 
 class Nowhere:
@@ -35,8 +38,30 @@ def resident() -> int:
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
+    """Return how much resident memory grows with items, and with connections."""
+    return _per_item(quick=quick) | _per_connection()
+
+
+def _per_connection() -> dict[str, Any]:
+    """Return what each of 64 connections and their threads add while large files come."""
+    with tempfile.TemporaryDirectory() as folder:
+        (item,) = make_files(Path(folder, "root"), [4 << 20])
+        with serving(Path(folder, "root")) as upstream, Remote() as remote:
+            url, writer = f"{upstream.url}/{item.path}", Nowhere()
+            Download(url, writer, remote=remote).run()
+            before = most = resident()
+            downloads = (Download(url, writer, remote=remote) for _ in range(8 * CONNECTIONS))
+            with Batch(downloads, concurrency=CONNECTIONS) as batch:
+                for result in batch:
+                    assert result.result().size == item.size
+                    most = max(most, resident())
+    each = (most - before) / CONNECTIONS / 1e6
+    return {f"RSS per connection, of {CONNECTIONS} with large files (MB)": round(each, 2)}
+
+
+def _per_item(*, quick: bool) -> dict[str, Any]:
     """Return how much resident memory grew between item 10,000 and the last."""
-    count = 100_000 if quick else 1_000_000
+    count = 50_000 if quick else 1_000_000
     with tempfile.TemporaryDirectory() as folder, Remote() as remote:
         source = Path(folder, "source")
         source.write_bytes(bytes(1000))

@@ -14,6 +14,7 @@ import json, sys
 import librepo
 job = json.load(open(sys.argv[1]))
 handle = librepo.Handle()
+handle.repotype = librepo.YUMREPO
 handle.maxparalleldownloads = min(20, job["connections"])
 handle.maxdownloadspermirror = min(20, job["connections"])
 if job["ca"]:
