@@ -143,7 +143,9 @@ class Delivery:
         if coding is not None:
             return f"upstream says Content-Encoding: {printable(coding[:40])}"
         kind = self.opened.header("content-type") or ""
-        return f"upstream says {printable(kind[:60])}" if kind.startswith("text/html") else ""
+        return (
+            f"upstream says {printable(kind[:60])}" if kind.lower().startswith("text/html") else ""
+        )
 
 
 def _announced(value: str) -> int | None:

@@ -33,9 +33,15 @@ class Fields(CaseInsensitiveDict[Any]):
         """These fields as they are sent; raises requests' InvalidHeader for what is no field."""
         known, version = self._known, self._version
         if known is None or known[0] != version:
-            sent = Sent(_lines(self.items()), self.get("Authorization"))
-            known = self._known = (version, sent)
+            known = self._known = (version, _sent(self._pairs()))
         return known[1]
+
+    def _pairs(self) -> list[tuple[str, Any]]:
+        while True:
+            try:
+                return list(self.items())
+            except (RuntimeError, KeyError):  # another thread put something in, or took it out
+                continue
 
     def __setitem__(self, name: str, value: Any) -> None:
         super().__setitem__(name, value)
@@ -51,6 +57,11 @@ def as_fields(headers: Mapping[str, Any]) -> Fields:
     return headers if isinstance(headers, Fields) else Fields(headers)
 
 
+def _sent(fields: list[tuple[str, Any]]) -> Sent:
+    named = (value for name, value in fields if str(name).lower() == "authorization")
+    return Sent(_lines(fields), next(named, None))
+
+
 def _lines(fields: Iterable[tuple[str, Any]]) -> str | None:
     lines = []
     for name, value in fields:
@@ -58,7 +69,7 @@ def _lines(fields: Iterable[tuple[str, Any]]) -> str | None:
             continue
         if not isinstance(name, str) or not isinstance(value, str) or name.lower() == "host":
             return None
-        if not value.isascii():
+        if not (name.isascii() and value.isascii()):
             return None
         check_header_validity((name, value))
         lines.append(f"{name}: {value}\r\n")

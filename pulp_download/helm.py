@@ -73,10 +73,10 @@ class Shift:
     def inspect(self, now: float) -> None:
         """Take the helm from a worker that is stuck. Called by the watchdog's thread."""
         with self._lock:
-            is_stuck = self._since is not None and now - self._since > _PATIENCE
-            if self._is_over or not is_stuck:
+            if self._is_over or self._since is None or now - self._since <= _PATIENCE:
                 return
             self._is_over = True
+            self._helm.took(now - self._since)
         self._helm.pass_on()
 
 
@@ -123,7 +123,7 @@ class Helm(Generic[Job]):
         is_wanted = self._turns.get()
         with self._lock:
             self._idle -= 1
-        if is_wanted:
+        if is_wanted and not self._is_over:
             return Shift(self)
         self._turns.put(False)  # for the next
         return None

@@ -130,6 +130,10 @@ class _Cookies(RequestsCookieJar):
         self.have_been_set = True
         super().set_cookie(cookie, *args, **kwargs)
 
+    def set_policy(self, policy: http.cookiejar.CookiePolicy) -> None:
+        self.have_been_set = True  # or may be, by any answer
+        super().set_policy(policy)
+
 
 class _NothingPlanted(http.cookiejar.DefaultCookiePolicy):
     """Sends the cookies that the program set, keeps none that a server sets."""

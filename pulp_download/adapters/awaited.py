@@ -66,7 +66,9 @@ class Awaited:
                 return self._connection.answer(self._method, self._watch)
             except (ConnectionError, ssl.SSLError):
                 self._watch.check()
-                if self._reopen is None or self._method not in _REPEATABLE:
+                wire = self._connection.wire
+                has_begun = wire is not None and wire.pending > 0
+                if has_begun or self._reopen is None or self._method not in _REPEATABLE:
                     raise
             self._send_anew()
             return self._connection.answer(self._method, self._watch)

@@ -1,0 +1,66 @@
+"""What a watch says to others: that its thread may block, and whose fault it was."""
+
+from __future__ import annotations
+
+import pytest
+
+from pulp_download.errors import Cancelled, ConnectionFailed, DownloadError, ProxyFailed, TimedOut
+from pulp_download.settings import TimeLimits
+from pulp_download.watch import Watch
+
+
+def test_whoever_made_a_thread_hurry_is_told_once_that_it_may_block() -> None:
+    watch = Watch(TimeLimits())
+    watch.may_block()
+    told: list[str] = []
+    watch.on_block = lambda: told.append("first")
+    watch.may_block()
+    watch.may_block()
+    assert told == ["first"]
+    watch.on_block = lambda: told.append("second")
+    watch.may_block()
+    assert told == ["first", "second"]
+
+
+def test_whoever_is_told_may_make_the_thread_hurry_again() -> None:
+    watch = Watch(TimeLimits())
+    told: list[str] = []
+
+    def tell() -> None:
+        told.append("told")
+        watch.on_block = again
+
+    def again() -> None:
+        told.append("again")
+
+    watch.on_block = tell
+    watch.may_block()
+    assert told == ["told"]
+    watch.may_block()
+    assert told == ["told", "again"]
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [None, TimedOut("connect", 1), ConnectionFailed("reset")],
+    ids=["none yet", "a limit", "a failure"],
+)
+def test_blame_stands_instead_of_a_verdict_that_ends_a_try(verdict: DownloadError | None) -> None:
+    watch = Watch(TimeLimits())
+    if verdict is not None:
+        watch.stop(verdict)
+    blamed = ProxyFailed("proxy: it was")
+    for ask in (lambda: watch.blame(blamed), watch.check):
+        with pytest.raises(ProxyFailed) as caught:
+            ask()
+        assert caught.value is blamed
+
+
+@pytest.mark.parametrize("verdict", [Cancelled(), TimedOut("total", 1)], ids=["cancel", "total"])
+def test_blame_does_not_stand_instead_of_what_ends_the_run(verdict: DownloadError) -> None:
+    watch = Watch(TimeLimits())
+    watch.stop(verdict)
+    for ask in (lambda: watch.blame(ProxyFailed("proxy: it was")), watch.check):
+        with pytest.raises(DownloadError) as caught:
+            ask()
+        assert caught.value is verdict
