@@ -24,6 +24,7 @@ from pulp_download.watch import Watch
 # connection, its thread included, below half a megabyte. Only what was used is resident.
 BUFFER_SIZE = 3 << 17
 # Like curl, whose limits are 300 KiB, 5000 fields and 10 interim answers.
+_MAX_HEAD = 1 << 18
 _MAX_LINE = 1 << 16
 _MAX_FIELDS = 1000
 _MAX_INTERIM = 10
@@ -200,13 +201,14 @@ class Wire:
         searched = self._start
         while True:
             if self._end > self._start:
-                if found := _END_OF_HEAD.search(self._buffer, searched, self._end):
+                limit = min(self._end, self._start + _MAX_HEAD)
+                if found := _END_OF_HEAD.search(self._buffer, searched, limit):
                     return bytes(self.take(found.end() - self._start))
                 self._check_start()
             # The separator may lie across two reads; moving the buffer moves the search as well.
             done = max(0, self.pending - 3)
-            if self.pending >= BUFFER_SIZE:
-                raise refused(f"head is longer than {BUFFER_SIZE} bytes")
+            if self.pending >= _MAX_HEAD:
+                raise refused(f"head is longer than {_MAX_HEAD} bytes")
             if not self.fill(timed=False):
                 if self.pending:
                     raise ProtocolViolation("connection closed inside the head of the answer")
