@@ -274,9 +274,9 @@ class Run:
         self._has_begun = True
         self._watch.start()
         watchdog.add(self._watch)
-        self._remote.check_open()  # after the above, so that a close in between finds this run
         if self._teller.has_observer:
             self._teller.tell(Started)
+        self._remote.check_open()  # after the above, so that a close in between finds this run
 
     def _end(self, result: Result | None, error: BaseException | None) -> None:
         # They may know this run, and cycles wait for the collector.

@@ -62,7 +62,7 @@ class HttpAdapter(HTTPAdapter):
 
     def close(self) -> None:
         """Close every idle connection; those in use are closed when they come back."""
-        for pool in self._direct.values():
+        for pool in tuple(self._direct.values()):  # runs that are being stopped may add some
             pool.close()
         self._direct.clear()
         super().close()
