@@ -52,7 +52,7 @@ class Crew:
         self._places: set[str] = set()
         self._done = Handover()
         self._lock = threading.Lock()
-        self._helm: Helm[Job] = Helm(self._hire)
+        self._helm: Helm[Job] = Helm(self._hire, self._done.flush)
         self._executor = ThreadPoolExecutor(concurrency, "pulp-download")
         self._workers = 0
         self._threads: set[int] = set()
@@ -136,9 +136,9 @@ class Crew:
             self._helm.ring()
 
     def _has_news(self) -> bool:
-        if self._is_stopped:
-            return not self._helm.has_parked
-        return bool(self._todo) and len(self._under_way) < self._concurrency
+        if self._todo:
+            return len(self._under_way) < self._concurrency
+        return self._is_stopped and not self._helm.has_parked
 
     def _hire(self) -> None:
         """Start another worker, if there may be one."""
@@ -150,6 +150,7 @@ class Crew:
             except RuntimeError:  # no more threads to be had: go on with those there are
                 if not self._workers:
                     raise
+                self._concurrency = self._workers
             else:
                 self._workers += 1
 
@@ -165,7 +166,7 @@ class Crew:
 
     def _steer(self, shift: Shift) -> None:
         """Do one thing after the other for as long as this worker is at the helm."""
-        helm, on_block = self._helm, partial(self._leave, shift)
+        helm = self._helm
         is_at_helm = True
         while is_at_helm:
             job = self._next()
@@ -174,9 +175,9 @@ class Crew:
                 return
             shift.begin_step()
             if helm.is_slow():
-                self._leave(shift)
+                shift.end()
             future, run = job
-            outcome = _outcome(run, on_block)
+            outcome = _outcome(run, shift.end)
             is_at_helm = shift.end_step()
             if isinstance(outcome, Awaited):
                 if is_at_helm:
@@ -191,7 +192,7 @@ class Crew:
         """Wait for something to do; None when there will be nothing more."""
         helm = self._helm
         while True:
-            while self._todo and (self._is_stopped or len(self._under_way) < self._concurrency):
+            while self._todo and len(self._under_way) < self._concurrency:
                 try:
                     new = self._todo.popleft()
                 except IndexError:  # dropped at this moment
@@ -201,15 +202,9 @@ class Crew:
             if (job := helm.answered()) is not None:
                 return job
             self._done.flush()
-            if self._is_stopped and not helm.has_parked:
+            if self._is_stopped and not helm.has_parked and not self._todo:
                 return None
             helm.wait(self._has_news)
-
-    def _leave(self, shift: Shift) -> None:
-        """Give up the helm, before doing what may take a while."""
-        if shift.end_step():
-            self._done.flush()
-        shift.end()
 
     def _drop(self, future: DownloadFuture, run: Run) -> None:
         """End a run that is stopped while it is queued; its outcome waits for no worker."""
@@ -265,6 +260,7 @@ class Crew:
             self._settle(future, outcome)
             self._done.put(future)
         else:
+            run.wake_by(partial(self._drop, future, run))
             self._wake()
 
 

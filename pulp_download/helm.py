@@ -29,8 +29,8 @@ Job = TypeVar("Job")
 # Seconds that one step may take at the helm. Steps of small files take a thousandth of it.
 _PATIENCE = 0.1
 # Steps that take longer than this on average (seconds, over some 16 steps) are done in turn with
-# others as threads do: writing to a network's disk takes so long, to a local one a tenth.
-_SLOW = 0.002
+# others as threads do: writing to a network's disk takes so long, a small file a fifth.
+_SLOW = 0.001
 _SMOOTHING = 1 / 16
 
 
@@ -91,11 +91,13 @@ class Helm(Generic[Job]):
     """Whose turn it is, and the jobs whose answers are awaited.
 
     ``take``, ``pass_on``, ``ring`` and ``send_home`` are for any thread, the rest for the one at
-    the helm. ``hire`` is called when the helm is free and no worker waits for it.
+    the helm. ``hire`` is called when the helm is free and no worker waits for it, ``flush`` before
+    it changes hands.
     """
 
-    def __init__(self, hire: Callable[[], None]):
+    def __init__(self, hire: Callable[[], None], flush: Callable[[], None]):
         self._hire = hire
+        self._flush = flush
         self._turns: SimpleQueue[bool] = SimpleQueue()  # one True goes round, or a False
         self._turns.put(True)
         self._lock = threading.Lock()
@@ -132,6 +134,7 @@ class Helm(Generic[Job]):
         """Let the next worker take the helm."""
         if self._is_over:
             return
+        self._flush()  # now, while nobody else can be at the helm
         self._turns.put(True)
         with self._lock:
             is_awaited = self._idle > 0

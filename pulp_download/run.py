@@ -81,11 +81,11 @@ class Run:
         self.wake_by(wake)
 
     def drop(self) -> DownloadError:
-        """Give up a run that was stopped before it began; return why."""
-        watchdog.discard(self._watch)
-        self._watch.on_stop = None
-        verdict = self._watch.verdict
-        return Cancelled() if verdict is None else verdict
+        """Give up a run that was stopped while it was queued; return why."""
+        error = self._watch.verdict or Cancelled()
+        self._discard(error)
+        self._end(None, error)
+        return error
 
     def wake_by(self, wake: Callable[[], None]) -> None:
         """Have a stop during a wait call ``wake``, from any thread, perhaps more than once."""
@@ -282,7 +282,7 @@ class Run:
         # They may know this run, and cycles wait for the collector.
         self._watch.on_stop = self._watch.on_block = self._steps = None
         watchdog.discard(self._watch)
-        if self._teller.has_observer:
+        if self._has_begun and self._teller.has_observer:
             failure = error if isinstance(error, DownloadError) else None
             elapsed = time.monotonic() - self._watch.started
             self._teller.tell(Finished, result, failure, elapsed)

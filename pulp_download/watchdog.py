@@ -67,7 +67,11 @@ class Watchdog:
         """Look at this watch until it is discarded."""
         self._watches.add(watch)
         if self._thread is None:
-            self._start()
+            try:
+                self._start()
+            except BaseException:
+                self._watches.discard(watch)
+                raise
 
     def discard(self, watch: Watched) -> None:
         """Look no longer."""

@@ -67,6 +67,8 @@ class Exchange:
         wire = None if self._lender is None else self._lender.wire
         # Whatever is wrong with the rest, nobody wanted it.
         if wire is not None and self._is_small():
+            if not (self._body.is_complete or wire.pending or wire.has_more()):
+                self._watch.may_block()
             with suppress(Exception), wire.hurried(_DRAIN_SECONDS):
                 taken = 0
                 while taken <= _DRAIN_LIMIT and (piece := self._body.read()):

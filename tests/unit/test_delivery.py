@@ -10,6 +10,7 @@ import pytest
 from pulp_download.delivery import Delivery, deliver
 from pulp_download.errors import (
     Cancelled,
+    ConnectionFailed,
     DigestMismatch,
     DownloadError,
     NotFound,
@@ -25,10 +26,12 @@ from pulp_download.urls import URL
 from pulp_download.validations import Check, Chunk, DigestValidation, SizeValidation, Validation
 from pulp_download.watch import Watch
 from tests.servers import (
+    Cut,
     FaultServer,
     Script,
     chunk,
     chunked,
+    cut,
     head,
     hold,
     reply,
@@ -408,6 +411,25 @@ def test_a_body_that_breaks_off_is_told_in_our_words(server: FaultServer, asked:
     error = caught.value
     assert (error.received, error.expected, error.url) == (3, 10, server.url("/a"))
     assert error.__cause__ is None
+    assert_abandoned(asked)
+
+
+def test_a_connection_that_breaks_is_told_in_our_words_alone(
+    server: FaultServer, asked: Asking
+) -> None:
+    gate = server.gate()
+    server.on("/a", steps(head(200, {"Content-Length": "10"}), send(b"012"), gate, cut(Cut.RST)))
+    delivery = asked()
+    assert delivery.receive(100) == b"012"
+    gate.let()
+    with pytest.raises(ConnectionFailed) as caught:
+        delivery.receive(100)
+    error = caught.value
+    assert (error.url, error.__cause__, error.__suppress_context__) == (
+        server.url("/a"),
+        None,
+        True,
+    )
     assert_abandoned(asked)
 
 

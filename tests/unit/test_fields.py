@@ -238,6 +238,34 @@ def test_the_authorization_is_the_one_in_the_lines() -> None:
     assert fields.sent == ("Authorization: Basic old\r\nBetween: 2\r\n", "Basic old")
 
 
+@pytest.mark.parametrize(
+    ("change", "lines"),
+    [
+        (lambda fields, name: fields.__setitem__(name, "new"), "Name: new\r\n"),
+        (lambda fields, name: fields.__delitem__(name), ""),
+    ],
+    ids=["set", "del"],
+)
+def test_who_reads_in_the_midst_of_a_change_sees_it_the_next_time(
+    change: Callable[[Fields, str], object], lines: str
+) -> None:
+    fields = Fields({"Name": "old"})
+
+    class Sought(str):
+        """A name at which another thread reads the fields, before anything has changed."""
+
+        __slots__ = ()
+
+        def lower(self) -> str:
+            other = threading.Thread(target=lambda: fields.sent)
+            other.start()
+            other.join()
+            return super().lower()
+
+    change(fields, Sought("Name"))
+    assert fields.sent.lines == lines
+
+
 def test_the_last_of_many_changes_by_another_thread_is_sent() -> None:
     fields = Fields({"A": "0"})
     finished = threading.Event()

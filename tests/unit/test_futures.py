@@ -29,7 +29,7 @@ class Consumer(threading.Thread):
     """Takes one future, as soon as there is one."""
 
     def __init__(self, handover: Handover) -> None:
-        super().__init__()
+        super().__init__(daemon=True)  # one that waits for ever fails its test, and no other
         self._handover = handover
         self._begun = threading.Event()
         self.taken: list[DownloadFuture | None] = []

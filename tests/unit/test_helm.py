@@ -33,7 +33,7 @@ def hired() -> Hired:
 
 @pytest.fixture
 def helm(hired: Hired) -> Iterator[Helm[str]]:
-    helm: Helm[str] = Helm(hired)
+    helm: Helm[str] = Helm(hired, lambda: None)
     helm.open()
     yield helm
     helm.close()
@@ -66,7 +66,8 @@ def taken(helm: Helm[str]) -> Shift:
 
 
 def start(count: int, work: Callable[[], object]) -> list[threading.Thread]:
-    threads = [threading.Thread(target=work) for _ in range(count)]
+    # Daemons: one that waits for ever fails its test, and must not keep the others from ending.
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
     return threads
@@ -274,8 +275,8 @@ def test_the_watchdog_takes_the_helm_for_one_who_waits(helm: Helm[str]) -> None:
 # The pace.
 
 
-@pytest.mark.parametrize(("seconds", "is_slow"), [(0.0, False), (0.001, False), (0.004, True)])
-def test_steps_are_slow_that_take_more_than_two_milliseconds_on_average(
+@pytest.mark.parametrize(("seconds", "is_slow"), [(0.0, False), (0.0005, False), (0.002, True)])
+def test_steps_are_slow_that_take_more_than_a_millisecond_on_average(
     helm: Helm[str], seconds: float, is_slow: bool
 ) -> None:
     for _ in range(100):
@@ -283,13 +284,13 @@ def test_steps_are_slow_that_take_more_than_two_milliseconds_on_average(
     assert helm.is_slow() is is_slow
 
 
-def test_one_step_of_thirty_milliseconds_among_quick_ones_is_not_slow_and_two_are(
+def test_one_step_of_fifteen_milliseconds_among_quick_ones_is_not_slow_and_two_are(
     helm: Helm[str],
 ) -> None:
     assert not helm.is_slow()
-    helm.took(0.03)
+    helm.took(0.015)
     assert not helm.is_slow()
-    helm.took(0.03)
+    helm.took(0.015)
     assert helm.is_slow()
 
 
@@ -439,7 +440,7 @@ def test_one_whose_look_for_news_fails_does_not_sleep(helm: Helm[str]) -> None:
 
 
 def test_a_ring_at_a_helm_without_a_bell_is_nothing() -> None:
-    helm: Helm[str] = Helm(Hired())
+    helm: Helm[str] = Helm(Hired(), lambda: None)
     helm.ring()
     helm.close()
     helm.open()

@@ -17,7 +17,7 @@ from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.connections import WatchedConnection
 from pulp_download.adapters.framing import Head, NoAnswer, Wire, parse_head
 from pulp_download.adapters.pools import Pool, _Idle
-from pulp_download.errors import Cancelled, ProtocolViolation
+from pulp_download.errors import Cancelled, ProtocolViolation, TimedOut
 from pulp_download.settings import TimeLimits
 from pulp_download.watch import Watch
 from tests.servers import Cut, FaultServer, cut, hold, reply, send, steps
@@ -312,6 +312,22 @@ def test_a_connection_that_was_abandoned_is_not_the_watchs_any_more(
 
 
 # Stopping.
+
+
+@pytest.mark.parametrize("has_idle", [False, True])
+def test_the_wait_for_a_head_has_its_limit_over_any_connection(
+    server: FaultServer, pool: Pool, has_idle: bool
+) -> None:
+    server.on("/held", hold)
+    if has_idle:
+        assert body_of(sent(pool, "/a")) == b"a file"
+    watch = Watch(TimeLimits(connect=7, read=3))
+    awaited = sent(pool, "/held", watch=watch)
+    watch.inspect(10**12)
+    with pytest.raises(TimedOut) as caught:
+        awaited.answer()
+    assert (caught.value.limit, caught.value.seconds) == ("read", 3)
+    assert server.accepted == 1
 
 
 def test_a_verdict_is_no_dead_connection(server: FaultServer, pool: Pool) -> None:
