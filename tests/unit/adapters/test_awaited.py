@@ -327,7 +327,7 @@ def test_the_wait_for_a_head_has_its_limit_over_any_connection(
     with pytest.raises(TimedOut) as caught:
         awaited.answer()
     assert (caught.value.limit, caught.value.seconds) == ("read", 3)
-    assert server.accepted == 1
+    server.wait_for(lambda: server.accepted == 1)
 
 
 def test_a_verdict_is_no_dead_connection(server: FaultServer, pool: Pool) -> None:
