@@ -28,6 +28,27 @@ class Interrupted(str):
         return super().isascii()
 
 
+class Sought(str):
+    """A name at which another thread comes in, once, when the name is looked for."""
+
+    __slots__ = ("change",)
+    change: Callable[[], object] | None
+
+    def lower(self) -> str:
+        change, self.change = self.change, None
+        if change is not None:
+            other = threading.Thread(target=change)
+            other.start()
+            other.join()
+        return super().lower()
+
+
+def sought(name: str, change: Callable[[], object] | None = None) -> Sought:
+    made = Sought(name)
+    made.change = change
+    return made
+
+
 def interrupted_by(change: Callable[[Fields], object], fields: Fields) -> None:
     """Have another thread ``change`` the fields when the field Between is read next."""
     between = Interrupted("2")
@@ -232,6 +253,33 @@ def test_a_reading_is_not_disturbed_by_a_field_that_comes_or_goes(
     assert fields.sent.lines == "Before: 1\r\nBetween: 2\r\nAfter: 3\r\n"
 
 
+@pytest.mark.parametrize(
+    ("change", "lines"),
+    [
+        (lambda fields: fields.update(New="4"), "Before: 1\r\nHere: 2\r\nAfter: 3\r\nNew: 4\r\n"),
+        (lambda fields: fields.pop("After"), "Before: 1\r\nHere: 2\r\n"),
+        (lambda fields: fields.pop("Here"), "Before: 1\r\nAfter: 3\r\n"),
+        (lambda fields: fields.clear(), ""),
+    ],
+    ids=["one more", "one less", "the very one", "all"],
+)
+def test_what_comes_or_goes_while_they_are_looked_through_is_seen_at_once(
+    change: Callable[[Fields], object], lines: str
+) -> None:
+    here = sought("Here")
+    fields = Fields([("Before", "1"), (here, "2"), ("After", "3")])
+    here.change = lambda: change(fields)
+    assert fields.sent.lines == lines
+
+
+def test_what_is_replaced_while_they_are_looked_through_is_seen_the_next_time() -> None:
+    here = sought("Here")
+    fields = Fields([("Before", "1"), (here, "2"), ("After", "3")])
+    here.change = lambda: fields.update(Before="new")
+    _ = fields.sent  # either may have been first
+    assert fields.sent.lines == "Before: new\r\nHere: 2\r\nAfter: 3\r\n"
+
+
 def test_the_authorization_is_the_one_in_the_lines() -> None:
     fields = Fields({"Authorization": "Basic old", "Between": ""})
     interrupted_by(lambda fields: fields.update(Authorization="Basic new"), fields)
@@ -250,20 +298,7 @@ def test_who_reads_in_the_midst_of_a_change_sees_it_the_next_time(
     change: Callable[[Fields, str], object], lines: str
 ) -> None:
     fields = Fields({"Name": "old"})
-    reading = threading.Thread(target=lambda: fields.sent)
-
-    class Sought(str):
-        """A name at which another thread reads the fields, before anything has changed."""
-
-        __slots__ = ()
-
-        def lower(self) -> str:
-            if reading.ident is None:  # once: who reads looks for the name as well
-                reading.start()
-                reading.join()
-            return super().lower()
-
-    change(fields, Sought("Name"))
+    change(fields, sought("Name", lambda: fields.sent))
     assert fields.sent.lines == lines
 
 
