@@ -31,7 +31,6 @@ from pulp_download.retries import Wait
 from pulp_download.run import Run
 from pulp_download.watchdog import Timer, watchdog
 
-Job = tuple[DownloadFuture, Run]
 Outcome = Result | Wait | BaseException
 
 
@@ -39,20 +38,20 @@ class Crew:
     """Workers, what they have to do, and what they have done. Thread-safe; a context manager.
 
     What changes with every download is in sets and queues, of which each change is a single step of
-    the interpreter: who takes a job out of ``_todo``, or a timer out of ``_waiting``, has it.
+    the interpreter: who takes a run out of ``_todo``, or a timer out of ``_waiting``, has it.
     ``submit`` and ``next_done`` are called by one thread at a time.
     """
 
     def __init__(self, concurrency: int, observer: Observer | None):
         self._concurrency = concurrency
         self._observer = observer
-        self._todo: deque[Job] = deque()
-        self._under_way: set[DownloadFuture] = set()
-        self._waiting: dict[DownloadFuture, Timer] = {}
+        self._todo: deque[Run] = deque()
+        self._under_way: set[Run] = set()
+        self._waiting: dict[Run, Timer] = {}
         self._places: set[str] = set()
         self._done = Handover()
         self._lock = threading.Lock()
-        self._helm: Helm[Job] = Helm(self._hire, self._done.flush)
+        self._helm: Helm[Run] = Helm(self._hire, self._done.flush)
         self._executor = ThreadPoolExecutor(concurrency, "pulp-download")
         self._workers = 0
         self._threads: set[int] = set()
@@ -73,22 +72,21 @@ class Crew:
 
     def submit(self, download: Download) -> None:
         """Have a download run; its future will come out of :meth:`next_done`."""
-        remote = download.remote or self._shared_remote()
-        run = Run(download, remote, self._observer, owner=self)
-        future = DownloadFuture(download)
-        place = future._place
+        place = download.place
         if place is not None:
             if place in self._places:
                 reason = "another download of this batch is writing there"
-                future.set_exception(WriteError(reason, path=place))
-                self._done.put(future)
+                refused = WriteError(reason, path=place)
+                self._done.put(DownloadFuture(download, refused))
                 return
             self._places.add(place)
-        run.enqueue(partial(self._drop, future, run))
-        self._todo.append((future, run))
+        remote = download.remote or self._shared_remote()
+        run = Run(download, remote, self._observer, owner=self, place=place)
+        run.enqueue(partial(self._drop, run))
+        self._todo.append(run)
         if self._is_stopped:  # only now, so that a stop in between finds this one
             run.cancel()
-            self._drop(future, run)
+            self._drop(run)
             raise Cancelled("the batch was closed")
         self._wake()
         if not self._workers:
@@ -169,26 +167,32 @@ class Crew:
         helm = self._helm
         is_at_helm = True
         while is_at_helm:
-            job = self._next()
-            if job is None:
+            run = self._next()
+            if run is None:
                 helm.send_home()
                 return
             shift.begin_step()
             if helm.is_slow():
                 shift.end()
-            future, run = job
             outcome = _outcome(run, shift.end)
             is_at_helm = shift.end_step()
             if isinstance(outcome, Awaited):
                 if is_at_helm:
-                    helm.park(outcome, job)
+                    helm.park(outcome, run)
                     continue
                 outcome = _outcome(run, None)
                 assert not isinstance(outcome, Awaited)
-            self._take_in(future, run, outcome, is_at_helm=is_at_helm)
-            del job, future, run, outcome  # who sleeps must not keep the last download alive
+            if isinstance(outcome, Wait):
+                self._put_aside(run, outcome)
+            elif is_at_helm:
+                self._done.keep(self._settled(run, outcome))
+            else:
+                self._done.put(self._settled(run, outcome))
+            if not is_at_helm:
+                self._wake()
+            del run, outcome  # who sleeps must not keep the last download alive
 
-    def _next(self) -> Job | None:
+    def _next(self) -> Run | None:
         """Wait for something to do; None when there will be nothing more."""
         helm = self._helm
         while True:
@@ -197,70 +201,54 @@ class Crew:
                     new = self._todo.popleft()
                 except IndexError:  # dropped at this moment
                     break
-                self._under_way.add(new[0])
+                self._under_way.add(new)
                 return new
-            if (job := helm.answered()) is not None:
-                return job
+            if (run := helm.answered()) is not None:
+                return run
             self._done.flush()
             if self._is_stopped and not helm.has_parked and not self._todo:
                 return None
             helm.wait(self._has_news)
 
-    def _drop(self, future: DownloadFuture, run: Run) -> None:
+    def _drop(self, run: Run) -> None:
         """End a run that is stopped while it is queued; its outcome waits for no worker."""
         with suppress(ValueError):  # a worker has it, or has had it
-            self._todo.remove((future, run))
-            self._settle(future, run.drop())
-            self._done.put(future)
+            self._todo.remove(run)
+            self._done.put(self._settled(run, run.drop()))
 
-    def _take_in(
-        self, future: DownloadFuture, run: Run, outcome: Outcome, *, is_at_helm: bool
-    ) -> None:
-        """Put a run aside that waits, and hand over one that is done."""
-        if isinstance(outcome, Wait):
-            self._under_way.discard(future)
-            self._put_aside(future, run, outcome)
-        else:
-            self._settle(future, outcome)
-            if is_at_helm:
-                self._done.keep(future)
-                return
-            self._done.put(future)
-        self._wake()
+    def _settled(self, run: Run, outcome: Result | BaseException) -> DownloadFuture:
+        """Return what is done, and give its path free."""
+        self._under_way.discard(run)
+        if run.place is not None:
+            self._places.discard(run.place)
+        return DownloadFuture(run.download, outcome)
 
-    def _settle(self, future: DownloadFuture, outcome: Result | BaseException) -> None:
-        """Let a future be done, and give its path free."""
-        self._under_way.discard(future)
-        if future._place is not None:
-            self._places.discard(future._place)
-        future._settle(outcome)
-
-    def _put_aside(self, future: DownloadFuture, run: Run, wait: Wait) -> None:
-        resume = partial(self._resume, future, run)
+    def _put_aside(self, run: Run, wait: Wait) -> None:
+        self._under_way.discard(run)
+        resume = partial(self._resume, run)
         with self._lock:
-            self._waiting[future] = watchdog.call_at(wait.until, resume)
+            self._waiting[run] = watchdog.call_at(wait.until, resume)
             is_stopped = self._is_stopped
         run.wake_by(resume)
         if is_stopped:
             run.cancel()
 
-    def _resume(self, future: DownloadFuture, run: Run) -> None:
+    def _resume(self, run: Run) -> None:
         """Give a waiting run back to the workers, once, whoever wakes it first."""
         with self._lock:
-            timer = self._waiting.pop(future, None)
+            timer = self._waiting.pop(run, None)
             if timer is None:
                 return
             is_stopped = self._is_stopped
             if not is_stopped:  # with the lock held: before any worker goes home
-                self._todo.append((future, run))
+                self._todo.append(run)
         watchdog.call_off(timer)
         if is_stopped:  # perhaps no worker will come
             outcome = _outcome(run, None)
             assert not isinstance(outcome, (Wait, Awaited))
-            self._settle(future, outcome)
-            self._done.put(future)
+            self._done.put(self._settled(run, outcome))
         else:
-            run.wake_by(partial(self._drop, future, run))
+            run.wake_by(partial(self._drop, run))
             self._wake()
 
 

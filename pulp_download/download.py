@@ -86,7 +86,12 @@ class Download:
         if writer is None:
             return None
         shown = writer.shown if type(writer) is FileWriter else writer.path
-        return None if shown is None else os.path.abspath(shown)
+        if shown is None:
+            return None
+        text = os.fspath(shown)
+        if text[0] == "/" and "//" not in text and "/." not in text:
+            return text
+        return os.path.abspath(text)
 
     def run(self, *, observer: Observer | None = None) -> Result:
         """Fetch, verify and commit; block until it is there.

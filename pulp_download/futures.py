@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections import deque
 from concurrent.futures import Future
 from queue import SimpleQueue
+from typing import Any
 
 from pulp_download.download import Download
 from pulp_download.result import Result
@@ -14,20 +17,33 @@ _GROUP = 8
 
 
 class DownloadFuture(Future[Result]):
-    """A future that knows its ``download``. A cancelled download's future holds Cancelled."""
+    """A future that is done, and knows its ``download``; one that was cancelled holds Cancelled.
 
-    def __init__(self, download: Download):
-        super().__init__()
+    Nobody ever sees one that is not done, so that what ``Future`` keeps for those who wait is there
+    once, for all. Private names of ``concurrent.futures``, by which its ``wait`` and
+    ``as_completed`` go; tests/unit/test_dependencies.py fails loudly when they change.
+    """
+
+    _state = "FINISHED"
+    _condition = threading.Condition()
+    _waiters = []  # noqa: RUF012 (nobody is ever woken by it)
+    _done_callbacks: list[Any] = []  # noqa: RUF012 (what is added to a future that is done is called at once)
+
+    def __init__(self, download: Download, outcome: Result | BaseException):
         self.download = download
-        # Where it writes, so that no two live downloads of one batch write there.
-        self._place = download.place
+        self._result, self._exception = (
+            (outcome, None) if isinstance(outcome, Result) else (None, outcome)
+        )
 
-    def _settle(self, outcome: Result | BaseException) -> None:
-        """Be done."""
-        if isinstance(outcome, Result):
-            self.set_result(outcome)
-        else:
-            self.set_exception(outcome)
+    def result(self, timeout: float | None = None) -> Result:
+        """Return the result, or raise what came instead."""
+        if self._result is not None:
+            return self._result
+        return super().result()
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what came instead of a result, or None."""
+        return self._exception
 
 
 class Handover:
@@ -78,3 +94,10 @@ class Handover:
         """Wake the consumer, and hand over nothing more."""
         self._is_closed = True
         self._queue.put(None)
+
+
+def _after_fork() -> None:
+    DownloadFuture._condition = threading.Condition()  # a thread of the parent's may have held it
+
+
+os.register_at_fork(after_in_child=_after_fork)

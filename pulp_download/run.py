@@ -56,8 +56,10 @@ class Run:
         *,
         headers: Mapping[str, str] | None = None,
         owner: object = None,
+        place: str | None = None,
     ):
         self.download = download
+        self.place = place  # where it writes, for an owner who lets nobody else write there
         self._remote = remote
         self._watch = Watch(remote.time_limits, (download, remote, owner))
         self._teller = Teller(download, observer) if observer is not None else SILENT

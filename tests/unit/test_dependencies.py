@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.proxy import connection_requires_http_tunnel
 from urllib3.util.ssl_ import create_urllib3_context
 
+from pulp_download.futures import DownloadFuture
 from tests.servers import FaultServer, reply
 
 PACKAGE = Path(__file__).parents[2] / "pulp_download"
@@ -44,6 +46,9 @@ PRIVATE: list[tuple[Any, str, list[str], str]] = [
 ]
 
 TUNNEL = ("_tunnel_host", "_tunnel_port", "_tunnel_headers")
+
+# What "concurrent.futures" keeps in every future: futures.py fills it in by itself.
+FUTURE = {"_condition", "_state", "_result", "_exception", "_waiters", "_done_callbacks"}
 
 # The same for public names whose form is promised nowhere.
 PUBLIC: list[tuple[Any, str, list[str], str]] = [
@@ -301,3 +306,11 @@ def test_a_timeout_of_urllib3_passes_through_requests_as_it_is() -> None:
     timeout = urllib3.Timeout(connect=1, read=2)
     assert requests.adapters.TimeoutSauce is urllib3.Timeout, explain("adapters/http.py")
     assert (timeout.connect_timeout, timeout.read_timeout) == (1, 2), explain("adapters/http.py")
+
+
+def test_a_future_consists_of_what_ours_is_filled_with() -> None:
+    pending: Future[None] = Future()
+    assert vars(pending).keys() == FUTURE
+    assert type(pending._condition) is type(DownloadFuture._condition)
+    pending.set_result(None)
+    assert pending._state == DownloadFuture._state

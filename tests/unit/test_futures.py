@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import threading
-from pathlib import Path
+from concurrent.futures import Future, InvalidStateError, as_completed, wait
 
 import pytest
 from urllib3 import HTTPHeaderDict
@@ -12,13 +13,14 @@ from pulp_download.download import Download
 from pulp_download.errors import NotFound
 from pulp_download.futures import DownloadFuture, Handover
 from pulp_download.result import Result
+from tests.unit.children import in_child
 
 # A bound that a busy machine keeps (seconds).
 SOON = 5.0
 
 
 def future(number: int = 0) -> DownloadFuture:
-    return DownloadFuture(Download("http://host.test/a", attachment=number))
+    return DownloadFuture(Download("http://host.test/a", attachment=number), NotFound(404))
 
 
 def futures(count: int) -> list[DownloadFuture]:
@@ -49,38 +51,68 @@ class Consumer(threading.Thread):
 # Futures.
 
 
+def a_result() -> Result:
+    url = "http://host.test/a"
+    facts = {"length_verified": True, "elapsed": 0.1}
+    return Result(Download(url, "a/file"), url, url, 3, {}, HTTPHeaderDict(), **facts)
+
+
 def test_a_future_knows_its_download_and_holds_its_result() -> None:
-    download = Download("http://host.test/a", "a/file")
-    done = DownloadFuture(download)
-    result = Result(
-        download,
-        "http://host.test/a",
-        "http://host.test/a",
-        3,
-        {},
-        HTTPHeaderDict(),
-        length_verified=True,
-        elapsed=0.1,
-    )
-    done._settle(result)
-    assert done.download is download
-    assert done.result(0) is result
+    result = a_result()
+    done = DownloadFuture(result.download, result)
+    assert done.download is result.download
+    assert done.result() is done.result(0) is result
+    assert done.exception() is done.exception(0) is None
 
 
 def test_a_failure_is_in_the_future() -> None:
-    failed, error = future(), NotFound(404)
-    failed._settle(error)
-    assert failed.exception(0) is error
+    error = NotFound(404)
+    failed = DownloadFuture(Download("http://host.test/a"), error)
+    assert failed.exception() is error
+    for _ in range(2):
+        with pytest.raises(NotFound) as caught:
+            failed.result()
+        assert caught.value is error
 
 
-def test_one_place_is_one_however_it_is_spelt(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    spellings = ["a/file", "./a//file", "b/../a/file", tmp_path / "a" / "file"]
-    places = {DownloadFuture(Download("http://host.test/a", path))._place for path in spellings}
-    assert places == {f"{tmp_path}/a/file"}
-    assert future()._place is None
+def test_it_is_a_future_like_any_other_that_is_done() -> None:
+    done, other, pending = future(), future(1), Future[None]()
+    assert (done.done(), done.running(), done.cancelled(), done.cancel()) == (
+        True, False, False, False,
+    )  # fmt: skip
+    assert "finished raised NotFound" in repr(done)
+    called: list[object] = []
+    done.add_done_callback(called.append)
+    assert called == [done]
+    with pytest.raises(InvalidStateError):
+        done.set_result(a_result())
+    assert wait([done, other], timeout=0) == ({done, other}, set())
+    assert wait([done, pending], timeout=0) == ({done}, {pending})
+    assert set(as_completed([done, other], timeout=0)) == {done, other}
+    assert DownloadFuture._waiters == []
+    assert DownloadFuture._done_callbacks == []
+
+
+def test_a_child_reads_futures_although_a_thread_of_its_parent_was_reading() -> None:
+    done, is_held, is_over = future(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with DownloadFuture._condition:
+            is_held.set()
+            is_over.wait(SOON)
+
+    def read() -> bool:
+        signal.alarm(int(SOON))  # ends a child that waits for a thread it does not have
+        return "NotFound" in repr(done)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert is_held.wait(SOON)
+        assert in_child(read)
+    finally:
+        is_over.set()
+        holder.join()
 
 
 # Order and groups.
