@@ -9,7 +9,7 @@ session*, as requests does it, for everything else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import requests
 from requests.auth import HTTPBasicAuth
@@ -41,15 +41,32 @@ _HARMLESS = frozenset(
 )
 
 
-class Question(NamedTuple):
-    """What is asked of whom: ``is_known`` origins get secrets, ``is_first`` gets params."""
+class Question:
+    """What is asked of whom: ``is_known`` origins get secrets, ``is_first`` gets params.
 
-    method: str
-    url: URL
-    headers: Mapping[str, str]
-    auth: Any
-    is_known: bool
-    is_first: bool
+    ``authorization`` is what was sent to prove who asks, for whoever renews a token that was
+    rejected.
+    """
+
+    __slots__ = ("auth", "authorization", "headers", "is_first", "is_known", "method", "url")
+
+    def __init__(
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        auth: Any,
+        *,
+        is_known: bool,
+        is_first: bool,
+    ):
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.auth = auth
+        self.is_known = is_known
+        self.is_first = is_first
+        self.authorization: str | None = None
 
 
 def headers_of(fields: Head | HTTPHeaderDict) -> HTTPHeaderDict:
@@ -61,33 +78,19 @@ class Opened:
     """An answer whose head is there: its facts, its body, and the URL it came from.
 
     ``header(name)`` returns one field's value by its lower-case name, or None; ``fields`` are all,
-    as cheap to have as the answer came. ``authorization`` is what was sent to prove who asks, for
-    whoever renews a token that was rejected.
+    as cheap to have as the answer came.
     """
 
-    __slots__ = (
-        "_head",
-        "answer",
-        "authorization",
-        "fields",
-        "header",
-        "method",
-        "reason",
-        "status",
-        "url",
-    )
+    __slots__ = ("_head", "answer", "fields", "header", "method", "reason", "status", "url")
 
     fields: Head | HTTPHeaderDict
     header: Callable[[str], str | None]
 
-    def __init__(
-        self, question: Question, answer: Answer, head: Head | requests.Response, sent: Any
-    ):
+    def __init__(self, question: Question, answer: Answer, head: Head | requests.Response):
         self.method = question.method
         self.url = question.url
         self.answer = answer
         self._head = head  # a response that nobody holds closes itself
-        self.authorization: str | None = None if sent is None else str(sent)
         if isinstance(head, Head):
             self.status, self.reason = head.status, head.reason
             self.header, self.fields = head.get, head
@@ -98,34 +101,24 @@ class Opened:
             self.fields = raw if isinstance(raw, HTTPHeaderDict) else HTTPHeaderDict(head.headers)
 
 
-def ask(session: requests.Session, question: Question, watch: Watch) -> Pending | Opened:
-    """Ask once; raises what requests, urllib3, the socket and the auth object raise."""
+def ask(session: requests.Session, question: Question, watch: Watch) -> Awaited | Opened:
+    """Ask once; raises what requests, urllib3, the socket and the auth object raise.
+
+    What was asked directly is still awaited then.
+    """
     auth = question.auth
     if type(session) is Session and (auth is None or type(auth) in (BearerAuth, HTTPBasicAuth)):
         adapter = session.direct_adapter(question.url)
         if adapter is not None:
-            pending = _directly(session, adapter, question, watch)
-            if pending is not None:
-                return pending
+            awaited = _directly(session, adapter, question, watch)
+            if awaited is not None:
+                return awaited
     return _through_session(session, question, watch)
-
-
-class Pending(NamedTuple):
-    """A question that has been sent, and whose answer is awaited."""
-
-    question: Question
-    awaited: Awaited
-    authorization: str | None
-
-    def open(self) -> Opened:
-        """Wait for the answer's head; raises what the socket raises."""
-        exchange = self.awaited.answer()
-        return Opened(self.question, exchange, exchange.head, self.authorization)
 
 
 def _directly(
     session: Session, adapter: HttpAdapter, question: Question, watch: Watch
-) -> Pending | None:
+) -> Awaited | None:
     """Ask without the session, or return None where its fields are more than lines of text."""
     fields = as_fields(session.headers)
     if question.headers or not question.is_known:
@@ -140,7 +133,8 @@ def _directly(
             lines = fields.sent.lines
         authorization = _signature(question.auth, watch)
         lines = f"{lines}Authorization: {authorization}\r\n"
-    awaited = adapter.ask(
+    question.authorization = authorization
+    return adapter.ask(
         question.method,
         question.url,
         lines,
@@ -148,7 +142,6 @@ def _directly(
         verify=session.verify,
         cert=session.cert if question.is_known else None,
     )
-    return Pending(question, awaited, authorization)
 
 
 def _fields_for(fields: Fields, question: Question) -> Fields:
@@ -202,4 +195,5 @@ def _through_session(session: requests.Session, question: Question, watch: Watch
     if response.request is None:  # the adapter's contract does not ask for it
         response.request = prepared
     sent = response.request.headers.get("Authorization")
-    return Opened(question, answer_of(response, watch), response, sent)
+    question.authorization = None if sent is None else str(sent)
+    return Opened(question, answer_of(response, watch), response)

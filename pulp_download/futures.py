@@ -27,7 +27,7 @@ class DownloadFuture(Future[Result]):
     _state = "FINISHED"
     _condition = threading.Condition()
     _waiters = []  # noqa: RUF012 (nobody is ever woken by it)
-    _done_callbacks: list[Any] = []  # noqa: RUF012 (what is added to a future that is done is called at once)
+    _done_callbacks: list[Any] = []  # noqa: RUF012 (a future that is done calls at once)
 
     def __init__(self, download: Download, outcome: Result | BaseException):
         self.download = download

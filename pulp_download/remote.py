@@ -13,8 +13,9 @@ import requests
 
 from pulp_download import tls
 from pulp_download.adapters.awaited import Awaited
+from pulp_download.adapters.exchange import Exchange
 from pulp_download.adapters.http import HttpAdapter
-from pulp_download.asking import Opened, Pending, Question, ask
+from pulp_download.asking import Opened, Question, ask
 from pulp_download.auth import BearerAuth, Netrc, basic_auth
 from pulp_download.errors import Cancelled
 from pulp_download.fields import as_fields
@@ -95,14 +96,15 @@ class Remote:
             question = self._question(session, trail, method, headers or _NO_HEADERS)
             try:
                 opened = ask(session, question, watch)
-                if isinstance(opened, Pending):
-                    opened = yield from _answer(opened)
+                if isinstance(opened, Awaited):
+                    exchange = yield from _answer(opened)
+                    opened = Opened(question, exchange, exchange.head)
             except Exception as error:
                 raise_ours(error, watch, question.url)
                 raise
             if opened.status < 300:
                 return opened
-            if opened.status == 401 and may_renew and self._renewed(opened, question, watch):
+            if opened.status == 401 and may_renew and self._renewed(question, watch):
                 may_renew = False
                 opened.answer.drain()
             elif opened.status in REDIRECTS:
@@ -171,7 +173,7 @@ class Remote:
         is_own = is_first or url.origin == trail.start.origin
         is_known = is_own or url.origin in self._trusted
         auth = self._auth(session, trail, headers, is_own=is_own) if is_known else None
-        return Question(method, url, headers, auth, is_known, is_first)
+        return Question(method, url, headers, auth, is_known=is_known, is_first=is_first)
 
     def _auth(
         self, session: requests.Session, trail: Trail, headers: Mapping[str, str], *, is_own: bool
@@ -196,13 +198,13 @@ class Remote:
             return basic_auth(found) if found else None
         return session.auth
 
-    def _renewed(self, opened: Opened, question: Question, watch: Watch) -> bool:
+    def _renewed(self, question: Question, watch: Watch) -> bool:
         """Tell whether a rejected token of ours has been replaced by another one."""
         if not isinstance(question.auth, BearerAuth):
             return False
         watch.may_block()
         try:
-            return question.auth.renew(str(opened.authorization))
+            return question.auth.renew(str(question.authorization))
         except Exception as error:
             raise_ours(error, watch, question.url)
             raise
@@ -220,14 +222,14 @@ class Remote:
             self._settings_auth.after_fork()
 
 
-def _answer(pending: Pending) -> Generator[Awaited, None, Opened]:
+def _answer(awaited: Awaited) -> Generator[Awaited, None, Exchange]:
     """Let whoever waits for the answer do something else, if it likes."""
     try:
-        yield pending.awaited
+        yield awaited
     except BaseException:  # nobody goes on with this
-        pending.awaited.abandon()
+        awaited.abandon()
         raise
-    return pending.open()
+    return awaited.answer()
 
 
 _remotes: weakref.WeakSet[Remote] = weakref.WeakSet()

@@ -68,7 +68,7 @@ class Run:
             self._headers = {**dict(download.headers), **self._headers}
         self._answers = _ANSWERS_TO_CONDITIONS if headers else frozenset[int]()
         self._steps: Steps[Any] | None = None
-        self._has_begun = False
+        self._has_begun = self._is_watched = False
         self._attempts = Attempts(remote.retry_policy, (download.url,))
         self._sink: Sink | None = None
         self._existing: Existing | None = None
@@ -79,6 +79,7 @@ class Run:
 
     def enqueue(self, wake: Callable[[], None]) -> None:
         """Let this run be stopped although it has not begun; then ``wake`` is called."""
+        self._is_watched = True
         watchdog.add(self._watch)
         self.wake_by(wake)
 
@@ -275,7 +276,8 @@ class Run:
             return
         self._has_begun = True
         self._watch.start()
-        watchdog.add(self._watch)
+        if not self._is_watched:
+            watchdog.add(self._watch)
         if self._teller.has_observer:
             self._teller.tell(Started)
         self._remote.check_open()  # after the above, so that a close in between finds this run

@@ -44,7 +44,7 @@ class Watch:
         self.verdict: DownloadError | None = None
         self.on_block: Callable[[], None] | None = None
         self.on_stop: Callable[[], None] | None = None
-        self.started = time.monotonic()
+        self.started = 0.0
         self.received = 0
         self._deadline: float | None = None
         self._phase: tuple[str, float, float] | None = None
@@ -84,8 +84,7 @@ class Watch:
 
     def attach(self, sock: socket.socket) -> None:
         """Name the socket to shut down; raises the verdict if there is one already."""
-        with self._lock:
-            self._socket = sock
+        self._socket = sock  # then look: whoever stops puts the verdict first, and then looks here
         if self.verdict is not None:
             raise self.verdict
 

@@ -31,13 +31,15 @@ class Lender(Protocol):
 class Exchange:
     """An answer whose head is there. ``close()`` gives the connection back.
 
-    It is used again only if the body was read to an exactly framed end. One thread at a time.
+    It is used again only if the body was read to an exactly framed end. ``receive(limit)`` returns
+    the next bytes of the body, empty at its end, valid until the next call. One thread at a time.
     """
 
-    __slots__ = ("_body", "_lender", "_watch", "head", "when_closed")
+    __slots__ = ("_body", "_lender", "_watch", "head", "receive", "when_closed")
 
     def __init__(self, head: Head, body: Body, lender: Lender, watch: Watch):
         self.head = head
+        self.receive: Callable[[int], memoryview] = body.read
         self.when_closed: Callable[[], None] | None = None
         self._body = body
         self._lender: Lender | None = lender
@@ -57,10 +59,6 @@ class Exchange:
     def is_complete(self) -> bool:
         """The body has been read to its end, as far as its framing has told by now."""
         return self._body.is_complete
-
-    def receive(self, limit: int) -> memoryview:
-        """Return the next bytes of the body, empty at its end; valid until the next call."""
-        return self._body.read(limit)
 
     def drain(self) -> None:
         """Close, reading a small rest first so that the connection can be used again."""

@@ -23,16 +23,16 @@ from pulp_download.watch import Watch
 # Bytes read at once, and kept for each connection. Large files come no faster with 384 or 512 KiB.
 BUFFER_SIZE = 1 << 18
 # Like curl, whose limits are 300 KiB, 5000 fields and 10 interim answers.
-_MAX_HEAD = 1 << 18
+_MAX_HEAD = BUFFER_SIZE
 _MAX_LINE = 1 << 16
 _MAX_FIELDS = 1000
 _MAX_INTERIM = 10
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\0]*))?\r?\n")
+_STATUS_LINE = rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\0]*+))?\r?\n"
 # A field line (RFC 9112 section 5), or the continuation of one, which is unfolded. Possessive, for
 # nothing in it can be read in two ways: a third of the time.
-_FIELDS = re.compile(
-    rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\r\n\0]*+(?:\r?\n[ \t][^\r\n\0]*+)*+\r?\n)*+"
-)
+_FIELDS = rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\r\n\0]*+(?:\r?\n[ \t][^\r\n\0]*+)*+\r?\n)*+"
+_HEAD = re.compile(_STATUS_LINE + b"(" + _FIELDS + rb")\r?\n")
+_WELL_FORMED = re.compile(_STATUS_LINE + _FIELDS)
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _NOTHING = bytes(4)  # no bytes, as an int of C
 # Into more than 1024 bytes an ioctl writes without giving up the interpreter's lock, where a poll
@@ -182,36 +182,43 @@ class Wire:
 
     def take(self, limit: int) -> memoryview:
         """Return up to ``limit`` pending bytes, valid until the next ``fill``."""
-        start = self._start
-        self._start = min(self._end, start + limit)
-        return self._buffer[start : self._start]
+        start, end = self._start, self._start + limit
+        self._start = end = end if end < self._end else self._end
+        return self._buffer[start:end]
 
     def head(self) -> Head:
         """Read the final answer's head, skipping interim ones (RFC 9110 section 15.2)."""
         for _ in range(_MAX_INTERIM + 1):
-            head = parse_head(self._head_bytes())
+            head = self._next_head()
             if head.status == 101:
                 raise ProtocolViolation("101 without having asked to switch protocols")
             if head.status >= 200:
                 return head
         raise refused(f"more than {_MAX_INTERIM} interim answers")
 
+    def _next_head(self) -> Head:
+        if self._start == self._end and not self.fill(timed=False):
+            raise NoAnswer(errno.ECONNRESET, "connection closed without an answer")
+        # Nearly always one read has brought it whole.
+        whole = _HEAD.match(self._buffer, self._start, self._end)
+        if whole is None:
+            return parse_head(self._head_bytes())
+        self._start = whole.end()
+        return _head_of(whole)
+
     def _head_bytes(self) -> bytes:
+        """Read on to the end of a head that has begun."""
         searched = self._start
         while True:
-            if self._end > self._start:
-                limit = min(self._end, self._start + _MAX_HEAD)
-                if found := _END_OF_HEAD.search(self._buffer, searched, limit):
-                    return bytes(self.take(found.end() - self._start))
-                self._check_start()
+            if found := _END_OF_HEAD.search(self._buffer, searched, self._end):
+                return bytes(self.take(found.end() - self._start))
+            self._check_start()
             # The separator may lie across two reads; moving the buffer moves the search as well.
             done = max(0, self.pending - 3)
             if self.pending >= _MAX_HEAD:
                 raise refused(f"head is longer than {_MAX_HEAD} bytes")
             if not self.fill(timed=False):
-                if self.pending:
-                    raise ProtocolViolation("connection closed inside the head of the answer")
-                raise NoAnswer(errno.ECONNRESET, "connection closed without an answer")
+                raise ProtocolViolation("connection closed inside the head of the answer")
             searched = self._start + done
 
     def _check_start(self) -> None:
@@ -236,20 +243,24 @@ class Wire:
 
 def parse_head(raw: bytes) -> Head:
     """Parse one answer's head, empty line included; raise ProtocolViolation for what is none."""
-    status_line = _STATUS_LINE.match(raw)
-    if status_line is None:
+    if whole := _HEAD.fullmatch(raw):
+        return _head_of(whole)
+    good = _WELL_FORMED.match(raw)
+    if good is None:
         raise ProtocolViolation(f"malformed status line {raw[:60]!r}")
-    begin = status_line.end()
-    fields = _FIELDS.match(raw, begin)
-    assert fields is not None
-    if raw[fields.end() :] not in (b"\r\n", b"\n"):
-        raise refused(f"malformed field line {raw[fields.end() : fields.end() + 60]!r}")
-    text = raw[begin : fields.end()].decode("latin-1")
+    raise refused(f"malformed field line {raw[good.end() : good.end() + 60]!r}")
+
+
+def _head_of(whole: re.Match[bytes]) -> Head:
+    version, status, reason, fields = whole.groups()
+    text = fields.decode("latin-1")
     if "\n " in text or "\n\t" in text:
         text = _FOLD.sub(" ", text)
     if text.count("\n") > _MAX_FIELDS:
         raise refused(f"more than {_MAX_FIELDS} fields in the head")
-    if len(raw) > _MAX_LINE and max(begin, *map(len, text.split("\n"))) > _MAX_LINE:
-        raise refused(f"line of the head is longer than {_MAX_LINE} bytes")
-    reason = (status_line[3] or b"").decode("latin-1").strip()
-    return Head(int(status_line[1]), int(status_line[2]), reason, text)
+    begin, end = whole.span()
+    if end - begin > _MAX_LINE:
+        status_line = whole.start(4) - begin
+        if max(status_line, *map(len, text.split("\n"))) > _MAX_LINE:
+            raise refused(f"line of the head is longer than {_MAX_LINE} bytes")
+    return Head(int(version), int(status), (reason or b"").decode("latin-1").strip(), text)

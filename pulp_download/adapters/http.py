@@ -51,7 +51,7 @@ class HttpAdapter(HTTPAdapter):
 
     def __init__(self, tls_settings: TLSSettings = TLSSettings()):  # noqa: B008 (a frozen value)
         self._tls = tls_settings
-        self._direct: dict[tuple[Origin, Any, Any], Pool] = {}
+        self._direct: dict[tuple[Origin, Any, Any], tuple[Pool, str]] = {}
         super().__init__(pool_connections=_POOLS, pool_maxsize=_POOL_SIZE, max_retries=0)
 
     def renew(self) -> None:
@@ -62,7 +62,7 @@ class HttpAdapter(HTTPAdapter):
 
     def close(self) -> None:
         """Close every idle connection; those in use are closed when they come back."""
-        for pool in tuple(self._direct.values()):  # runs that are being stopped may add some
+        for pool, _ in tuple(self._direct.values()):  # runs that are being stopped may add some
             pool.close()
         self._direct.clear()
         super().close()
@@ -138,10 +138,11 @@ class HttpAdapter(HTTPAdapter):
         ``fields`` are the header lines but for Host, each with its end. Never by way of a proxy.
         """
         key = (url.origin, verify, cert)
-        pool = self._direct.get(key)
+        pool, host = self._direct.get(key) or (None, "")
         if pool is None or pool.pool is None:  # closed, by its manager's limit or by somebody
-            pool = self._direct[key] = self._direct_pool(url.origin, verify, cert)
-        message = f"{method} {url.target} HTTP/1.1\r\nHost: {url.origin.authority}\r\n{fields}\r\n"
+            pool, host = self._direct_pool(url.origin, verify, cert), url.origin.authority
+            self._direct[key] = pool, host
+        message = f"{method} {url.target} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n"
         return pool.send(method, message.encode("latin-1"), watch, tunnel=False)
 
     def _direct_pool(self, origin: Origin, verify: Any, cert: Any) -> Pool:
