@@ -193,9 +193,15 @@ class Crew:
             del run, outcome  # who sleeps must not keep the last download alive
 
     def _next(self) -> Run | None:
-        """Wait for something to do; None when there will be nothing more."""
+        """Wait for something to do; None when there will be nothing more.
+
+        All answers first, then all new requests: an upstream that gets several at once need not be
+        woken for each, and neither way through the code pushes the other out of the caches.
+        """
         helm = self._helm
         while True:
+            if (run := helm.answered()) is not None:
+                return run
             while self._todo and len(self._under_way) < self._concurrency:
                 try:
                     new = self._todo.popleft()
@@ -203,8 +209,6 @@ class Crew:
                     break
                 self._under_way.add(new)
                 return new
-            if (run := helm.answered()) is not None:
-                return run
             self._done.flush()
             if self._is_stopped and not helm.has_parked and not self._todo:
                 return None

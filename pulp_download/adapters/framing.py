@@ -131,7 +131,7 @@ class Wire:
 
         An end of file does not show here, only in a read.
         """
-        fcntl.ioctl(self._socket, termios.FIONREAD, self._scratch)
+        fcntl.ioctl(self._socket.fileno(), termios.FIONREAD, self._scratch)
         return self._scratch[:4] != _NOTHING
 
     def fill(self, *, timed: bool = True) -> int:
