@@ -8,7 +8,8 @@ The map of the house, from the ground up; a room imports from lower floors only:
     proxies, foreign                   time and cancelling, connecting, who to trust and to be
     adapters/                          one requests transport adapter per protocol
     session, redirects, remote         a requests.Session assembled, and asked
-    content, result, run, download     one file: description, run, open answer, outcome
+    content, result, fetch, run,
+    download                           one file: description, run, open answer, outcome
     crew, batch                        many files: workers, and the loop over their results
     manifests/                         lists of files, parsed as streams
     cli/                               the command ``pulp-download``

@@ -32,6 +32,9 @@ _PATIENCE = 0.1
 # others as threads do: writing to a network's disk takes so long, a small file a fifth.
 _SLOW = 0.001
 _SMOOTHING = 1 / 16
+# Answers that are gone on with before new requests are sent: enough for an upstream to get several
+# at once, and so few that connections over a long distance do not wait for one another.
+_BURST = 8
 
 
 class Shift:
@@ -179,7 +182,7 @@ class Helm(Generic[Job]):
             events = self._poll.poll()
         finally:
             self.is_asleep = False
-        for descriptor, _ in events:
+        for descriptor, _ in events[:_BURST]:  # the rest are found the next time
             if descriptor in self._parked:
                 self._poll.unregister(descriptor)
                 self._answered.append(self._parked.pop(descriptor))

@@ -7,29 +7,25 @@ run and ``Download.run()`` puts to sleep.
 
 from __future__ import annotations
 
-import email.utils
 import logging
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from urllib3 import HTTPHeaderDict
 
 from pulp_download.adapters.awaited import Awaited
-from pulp_download.adapters.framing import BUFFER_SIZE
 from pulp_download.content import Content
 from pulp_download.delivery import Delivery, deliver
 from pulp_download.errors import Cancelled, DownloadError, WriteError
 from pulp_download.events import SILENT, Finished, Observer, Started, Teller, TryFailed
-from pulp_download.existing import could_be_right, verified_digests
+from pulp_download.fetch import Fetch, Kept
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.retries import Attempts, GiveUp, Wait
-from pulp_download.statuses import modified
-from pulp_download.validations import judges_content
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
-from pulp_download.writers import Existing, Sink
 
 if TYPE_CHECKING:
     from pulp_download.download import Download
@@ -38,7 +34,7 @@ log = logging.getLogger(__name__)
 
 # Statuses that are handed on as they are: answers to conditions and ranges.
 _ANSWERS_TO_CONDITIONS = frozenset({206, 304, 412, 416})
-_NOT_MODIFIED = frozenset({304})
+_NO_CONDITIONS: Mapping[str, str] = MappingProxyType({})
 
 Outcome = TypeVar("Outcome")
 # What leads to an outcome, by way of moments at which there is nothing to do.
@@ -63,15 +59,14 @@ class Run:
         self._remote = remote
         self._watch = Watch(remote.time_limits, (download, remote, owner))
         self._teller = Teller(download, observer) if observer is not None else SILENT
-        self._headers: Mapping[str, str] = headers or {}
+        self._headers = headers or _NO_CONDITIONS
         if download.headers:
             self._headers = {**dict(download.headers), **self._headers}
-        self._answers = _ANSWERS_TO_CONDITIONS if headers else frozenset[int]()
+        self._answers = _ANSWERS_TO_CONDITIONS if headers else ()
         self._steps: Steps[Any] | None = None
         self._has_begun = self._is_watched = False
         self._attempts = Attempts(remote.retry_policy, (download.url,))
-        self._sink: Sink | None = None
-        self._existing: Existing | None = None
+        self._fetch = Fetch(download, self._watch, self._teller)
 
     def cancel(self) -> bool:
         """Stop this run from any thread; tell whether it was not stopped before."""
@@ -86,7 +81,7 @@ class Run:
     def drop(self) -> DownloadError:
         """Give up a run that was stopped while it was queued; return why."""
         error = self._watch.verdict or Cancelled()
-        self._discard(error)
+        self._fetch.discard(error)
         self._end(None, error)
         return error
 
@@ -106,14 +101,14 @@ class Run:
         """
         self._watch.on_block = on_block
         if self._steps is None:
-            self._steps = self._next(self._fetch)
+            self._steps = self._next(lambda: self._fetch.attempt(self._deliver))
         try:
             step = next(self._steps)
             while on_block is None and isinstance(step, Awaited):
                 step = next(self._steps)
             return step
         except StopIteration as end:
-            result: Result = end.value
+            result = self._result(end.value)
             self._end(result, None)
             return result
         except BaseException as error:
@@ -138,10 +133,10 @@ class Run:
         """End a run that is waiting, because its runner leaves with this error."""
         if self._steps is not None:
             self._steps.close()
-        self._discard(error)
+        self._fetch.discard(error)
         self._end(None, error)
 
-    def _next(self, action: Callable[[], Steps[Outcome]]) -> Steps[Outcome]:
+    def _next(self, action: Callable[[], Generator[Awaited, None, Outcome]]) -> Steps[Outcome]:
         """Take steps until one has an outcome."""
         self._begin()
         while True:
@@ -157,100 +152,42 @@ class Run:
                 continue
             yield step
 
-    def _fetch(self) -> Steps[Result]:
-        """One try: open, write, verify, commit."""
-        if self._sink is None:
-            self._sink = self.download.open_writer()
-            if kept := self._kept_by_digest():
-                return kept
-        else:
-            self._sink.restart()
-        delivery = yield from self._deliver("GET")
-        try:
-            if delivery.opened.status == 304:
-                return self._kept(self._result(delivery))
-            self._store(delivery, self._sink)
-        finally:
-            delivery.close()
-        if self._sink.is_dated:
-            self._sink.mtime = modified(delivery.opened.header("last-modified"))
-        self._watch.check()
-        sink, self._sink = self._sink, None
-        sink.__exit__(None, None, None)
-        return self._result(delivery)
-
-    def _store(self, delivery: Delivery, sink: Sink) -> None:
-        """Write what passes the checks, until everything held."""
-        while piece := delivery.receive(BUFFER_SIZE):
-            if self._teller.has_observer:
-                self._teller.progressed(delivery.received, delivery.size)
-            sink.write(piece)
-
-    def _deliver(self, method: str) -> Steps[Delivery]:
-        """Ask for the source, with the conditions that there are."""
-        headers, answers = self._headers, self._answers
-        if self._existing is not None:
-            since = email.utils.formatdate(self._existing.mtime, usegmt=True)
-            headers, answers = {"If-Modified-Since": since, **headers}, _NOT_MODIFIED
+    def _deliver(
+        self,
+        method: str,
+        conditions: Mapping[str, str] = _NO_CONDITIONS,
+        answers: Collection[int] = (),
+    ) -> Generator[Awaited, None, Delivery]:
+        """Ask for the source, with these conditions below the caller's own."""
         return deliver(
             self._remote,
             self.download.url,
             self._watch,
             method=method,
-            headers=headers,
-            answers=answers,
+            headers={**conditions, **self._headers} if conditions else self._headers,
+            answers=answers or self._answers,
             validations=self.download.validations,
         )
 
-    def _kept_by_digest(self) -> Result | None:
-        """Judge what is there already; remember it if only upstream can tell about it."""
-        assert self._sink is not None
-        existing = self._sink.existing()
-        if existing is None:
-            return None
-        validations = self.download.validations
-        self._watch.may_block()
-        try:
-            digests = verified_digests(existing, validations, self._watch.check)
-            if digests is not None:
-                return self._kept(self._result(None, existing.size, digests))
-            if could_be_right(existing, validations) and not judges_content(validations):
-                self._existing = existing
-            return None
-        finally:
-            existing.close()
-
-    def _kept(self, result: Result) -> Result:
-        assert self._sink is not None
-        sink, self._sink = self._sink, None
-        sink.keep()
-        sink.__exit__(None, None, None)
-        return result
-
-    def _result(
-        self, delivery: Delivery | None, size: int = 0, digests: dict[str, str] | None = None
-    ) -> Result:
-        """Return the result of a delivery, or of what was there with this size and digests."""
+    def _result(self, got: Delivery | Kept) -> Result:
+        size, digests, delivery = (
+            got if isinstance(got, Kept) else (got.received, got.digests or {}, got)
+        )
         url = self.download.url
         shown = final_url = url.redacted
-        present = delivery is None
-        if delivery is not None:
-            size, digests = delivery.received, delivery.digests
-            if delivery.opened.status == 304 and self._existing is not None:
-                present, size = True, self._existing.size
-            if delivery.opened.url is not url:
-                final_url = delivery.opened.url.redacted
+        if delivery is not None and delivery.opened.url is not url:
+            final_url = delivery.opened.url.redacted
         return Result(
             self.download,
             shown,
             final_url.partition("?")[0],
             size,
-            digests or {},
+            digests,
             delivery.opened.fields if delivery is not None else HTTPHeaderDict(),
             length_verified=delivery.length_verified if delivery is not None else True,
             elapsed=time.monotonic() - self._watch.started,
             attempts=self._attempts.history,
-            present=present,
+            present=got is not delivery,
         )
 
     def _hand_over(self, delivery: Delivery, chunk_size: int) -> Content:
@@ -297,8 +234,3 @@ class Run:
         wait = self._attempts.failed(self.download.url, error)
         log.debug("%s", error.message)
         self._teller.tell(TryFailed, self._attempts.history[-1], wait)
-
-    def _discard(self, error: BaseException) -> None:
-        if self._sink is not None:
-            sink, self._sink = self._sink, None
-            sink.__exit__(type(error), error, None)

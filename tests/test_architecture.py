@@ -29,7 +29,7 @@ FLOORS = (
     ("result",),
     ("remote",),
     ("delivery",),
-    ("content",),
+    ("content", "fetch"),
     ("run",),
     ("download",),
     ("futures", "helm", "manifests"),
@@ -45,6 +45,7 @@ ONLY_FOR_TYPES = {
     ("events", "download"): "an event says which download it tells of, and does nothing with it",
     ("events", "result"): "an event hands the result on, and does nothing with it",
     ("result", "download"): "a result carries its download back to the caller",
+    ("fetch", "download"): "a fetch reads its description",
     ("run", "download"): "a run reads its description; the description makes the run",
 }
 
@@ -59,6 +60,7 @@ HOMES = {
 STRANGERS = {
     "adapters": {"concurrent"},
     "content": {"concurrent"},
+    "fetch": {"concurrent"},
     "run": {"concurrent"},
     "download": {"concurrent"},
     "batch": {"requests", "urllib3", "http", "socket", "ssl"},
