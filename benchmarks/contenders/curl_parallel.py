@@ -16,8 +16,9 @@ def run(job: Job) -> None:
             )
         )
         sums.write_text("".join(f"{item.sha256}  {item.path}\n" for item in job.present))
-        command = ["curl", "-Z", "--parallel-max", str(job.connections), "--silent", "--fail",
-                   "--config", str(config)]  # fmt: skip
+        # --disable, which has to come first: no settings of the person who runs it
+        command = ["curl", "--disable", "-Z", "--parallel-max", str(job.connections),
+                   "--silent", "--fail", "--config", str(config)]  # fmt: skip
         if job.ca:
             command += ["--cacert", job.ca]
         subprocess.run(command, check=all(item.sha256 for item in job.items))

@@ -4,7 +4,7 @@ import ssl
 
 import httpx
 
-from benchmarks.contenders._storing import CHUNK, in_threads, store
+from benchmarks.contenders._storing import in_threads, store
 from benchmarks.job import Item, Job
 
 
@@ -21,6 +21,7 @@ def run(job: Job) -> None:
                     response.read()
                     return
                 response.raise_for_status()
-                store(job, item, response.iter_raw(CHUNK))
+                # Without a size: chunks of a size cost httpx copies of every byte.
+                store(job, item, response.iter_raw())
 
         in_threads(job, fetch)

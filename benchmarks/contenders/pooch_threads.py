@@ -4,13 +4,14 @@ import logging
 
 import pooch
 
-from benchmarks.contenders._storing import in_threads
+from benchmarks.contenders._storing import CHUNK, in_threads
 from benchmarks.job import Item, Job
 
 
 def run(job: Job) -> None:
     pooch.get_logger().setLevel(logging.ERROR)
-    downloader = pooch.HTTPDownloader(verify=job.ca or True, timeout=30)
+    # Its own chunks are of 1 KiB, each flushed: that would decide about large files.
+    downloader = pooch.HTTPDownloader(chunk_size=CHUNK, verify=job.ca or True, timeout=30)
 
     def fetch(item: Item) -> None:
         pooch.retrieve(

@@ -12,7 +12,8 @@ def run(job: Job) -> None:
         listed, sums = Path(folder, "urls"), Path(folder, "SHA256SUMS")
         listed.write_text("".join(f"{job.url(item)}\n" for item in job.items))
         sums.write_text("".join(f"{item.sha256}  {item.path}\n" for item in job.present))
-        command = ["wget2", "--quiet", f"--max-threads={job.connections}", "--no-robots",
+        command = ["wget2", "--no-config", "--quiet", "--no-robots",
+                   f"--max-threads={job.connections}",
                    f"--input-file={listed}", f"--directory-prefix={job.destination}"]  # fmt: skip
         if job.ca:
             command.append(f"--ca-certificate={job.ca}")
