@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,42 +11,39 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from benchmarks import nginx
 from tests.servers import authority
 
-_NGINX = """
-{user}
-worker_processes 1;
-pid {work}/nginx.pid;
-error_log {work}/error.log crit;
-daemon off;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    sendfile on;
-    tcp_nopush on;
-    keepalive_requests 1000000;
-    client_body_temp_path {work}; proxy_temp_path {work}; fastcgi_temp_path {work};
-    uwsgi_temp_path {work}; scgi_temp_path {work};
-    server {{
-        listen 127.0.0.1:{port}{tls};
-        {certificate}
-        root {root};
-    }}
-}}
-"""
+# How long a server may take until it answers, and how often that is tried, in seconds.
+PATIENCE, LOOK_EVERY = 10, 0.02
+
+_ROOT = Path(__file__).parent.parent
 
 
 class Upstream:
-    """A server in its own process: where it is, what it is, and how busy it was."""
+    """A server in its own process: where it is, what it is, how busy it was, and who came."""
 
-    def __init__(self, name: str, url: str, process: subprocess.Popen[bytes], ca: str | None):
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        process: subprocess.Popen[bytes],
+        *,
+        ca: str | None = None,
+        accepted: nginx.Accepted | None = None,
+    ):
         self.name = name
         self.url = url
         self.ca = ca
         self._process = process
+        self._accepted = accepted
+
+    def connections(self) -> int | None:
+        """Return how many connections were opened so far, or None where nobody counts."""
+        return self._accepted.total() if self._accepted else None
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that the server and its workers have used so far."""
@@ -64,56 +60,64 @@ class Upstream:
 @contextmanager
 def serving(root: Path, *, tls: bool = False) -> Iterator[Upstream]:
     """Serve a folder, by nginx if there is one."""
-    with tempfile.TemporaryDirectory(prefix="bench-upstream-") as work:
-        port = _free_port()
-        certificate, ca = "", None
+    if not nginx.is_installed():
         if tls:
-            files = authority().server_files(Path(work))
-            certificate = f"ssl_certificate {files[0]}; ssl_certificate_key {files[1]};"
-            ca = str(authority().file(Path(work)))
-        if shutil.which("nginx"):
-            config = Path(work, "nginx.conf")
-            config.write_text(
-                _NGINX.format(work=work, port=port, root=root, certificate=certificate,
-                              tls=" ssl" if tls else "",
-                              user="user root;" if os.geteuid() == 0 else "")
-            )  # fmt: skip
-            command, name = ["nginx", "-e", f"{work}/error.log", "-c", str(config)], "nginx"
-        else:
-            if tls:
-                raise SystemExit("the TLS workload needs nginx")
-            command = [sys.executable, "-m", "benchmarks.upstream", str(port), str(root)]
-            name = "bundled server"
-        with _running(command, port) as process:
-            scheme = "https" if tls else "http"
-            yield Upstream(name, f"{scheme}://127.0.0.1:{port}", process, ca)
+            raise SystemExit("the TLS workload needs nginx")
+        with _bundled("upstream", root) as (url, process):
+            yield Upstream("bundled server", url, process)
+        return
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-upstream-")))
+        port, status_port = _free_ports(2)
+        asked_at = status_port if nginx.counts() else None
+        certificate = authority().server_files(work) if tls else None
+        ca = str(authority().file(work)) if tls else None
+        command = nginx.command(
+            work, root, port=port, status_port=asked_at, certificate=certificate
+        )
+        process = stack.enter_context(_running(command, port))
+        accepted = stack.enter_context(nginx.counting(asked_at))
+        url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        yield Upstream("nginx", url, process, ca=ca, accepted=accepted)
 
 
 @contextmanager
 def delaying(root: Path, seconds: float) -> Iterator[Upstream]:
     """Serve a folder by a bundled asyncio server that waits before each answer."""
-    port = _free_port()
-    command = [sys.executable, "-m", "benchmarks.delayed", str(port), str(root), str(seconds)]
+    with _bundled("delayed", root, str(seconds)) as (url, process):
+        yield Upstream(f"asyncio server, {seconds * 1000:g} ms", url, process)
+
+
+@contextmanager
+def _bundled(
+    module: str, root: Path, *arguments: str
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run a server of this package; yield its URL and its process."""
+    (port,) = _free_ports(1)
+    command = [sys.executable, "-m", f"benchmarks.{module}", str(port), str(root), *arguments]
     with _running(command, port) as process:
-        yield Upstream(
-            f"asyncio server, {seconds * 1000:g} ms", f"http://127.0.0.1:{port}", process, None
-        )
+        yield f"http://127.0.0.1:{port}", process
 
 
 @contextmanager
 def _running(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(command, start_new_session=True) as process:
+    """Run a server from when it answers at the port, until the end of the block."""
+    with subprocess.Popen(command, cwd=_ROOT, start_new_session=True) as process:
         try:
-            for _ in range(200):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.05)
-            else:
-                raise SystemExit(f"{command[0]} does not answer")
+            deadline = time.monotonic() + PATIENCE
+            while not _answers(port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit(f"{command[0]} does not answer")
+                time.sleep(LOOK_EVERY)
             yield process
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _children(pid: int) -> list[int]:
@@ -121,14 +125,18 @@ def _children(pid: int) -> list[int]:
     return [int(child) for child in listed.read_text().split()] if listed.exists() else []
 
 
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+def _free_ports(count: int) -> list[int]:
+    """Return ports that are free now, each another."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return [int(sock.getsockname()[1]) for sock in sockets]
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes, the second would wait 40 ms
 
     def log_message(self, *_: object) -> None: ...
 
