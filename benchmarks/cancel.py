@@ -14,17 +14,17 @@ from pulp_download import Batch, Download
 from tests.servers import FaultServer, reply, stalled_body
 
 CONNECTIONS = 64
+ROUNDS, QUICK_ROUNDS = 15, 5
+
+# Names of figures.
+MEDIAN = f"seconds to leave {CONNECTIONS} stalled connections, median"
+WORST = f"seconds to leave {CONNECTIONS} stalled connections, worst"
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
     """Return the median time from ``break`` until threads and connections are gone."""
-    times = [once() for _ in range(5 if quick else 15)]
-    return {
-        f"seconds to leave {CONNECTIONS} stalled connections, median": round(
-            statistics.median(times), 4
-        ),
-        f"seconds to leave {CONNECTIONS} stalled connections, worst": round(max(times), 4),
-    }
+    times = [once() for _ in range(QUICK_ROUNDS if quick else ROUNDS)]
+    return {MEDIAN: round(statistics.median(times), 4), WORST: round(max(times), 4)}
 
 
 def once() -> float:
