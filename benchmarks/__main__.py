@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
-import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cancel, chart, compare, memory, startup
+from benchmarks import cancel, chart, compare, machine, memory, peers, probe, startup, tables
+from benchmarks.workloads import WORKLOADS
 
 # Measurements of this project alone; each returns figures by name.
 ALONE = {
@@ -17,39 +17,92 @@ ALONE = {
     "cancel": cancel.measure,
     "start-up": startup.measure,
 }
-COMPARED = {workload.name: workload for workload in compare.WORKLOADS}
+COMPARED = {workload.name: workload for workload in WORKLOADS}
+
+# Turns of each contender, without --rounds.
+ROUNDS, QUICK_ROUNDS = 5, 1
 
 
 def main() -> None:
+    arguments = parse()
+    rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS)
+    head = machine.head()
+    show(tables.machine(head))
+    if machine.is_busy(head["load"]):
+        print(
+            f"WARNING: the machine is busy, with a load of {head['load'][0]} before this began.\n"
+        )
+    report: dict[str, Any] = {
+        "machine": head,
+        "quick": arguments.quick,
+        "rounds": rounds,
+        "comparisons": [],
+        "figures": {},
+    }
+    for lines in measure(report, arguments, rounds):
+        save(report, arguments)  # each time: who stops a long run keeps what there is
+        show(lines)
+
+
+def measure(
+    report: dict[str, Any], arguments: argparse.Namespace, rounds: int
+) -> Iterator[Iterable[str]]:
+    """Measure what was asked for, one after the other; put it into the report and yield tables."""
+    contenders = peers.available(arguments.contenders)
+    compared = [COMPARED[name] for name in arguments.names if name in COMPARED]
+    cheaters = probe.cheaters(contenders) if compared else set()
+    for workload in compared:
+        found = compare.measure(
+            workload, contenders, cheaters=cheaters, quick=arguments.quick, rounds=rounds
+        )
+        report["comparisons"].append(found)
+        yield tables.comparison(found)
+    for name in arguments.names:
+        if name in ALONE:
+            report["figures"][name] = ALONE[name](quick=arguments.quick)
+            yield tables.alone(name, report["figures"][name])
+
+
+def parse() -> argparse.Namespace:
+    """Return the arguments, with all measurements and contenders where none are named."""
     names = [*COMPARED, *ALONE]
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(names)}")
     parser.add_argument("--quick", action="store_true", help="smaller numbers, under two minutes")
     parser.add_argument("--rounds", type=int, help="turns of each contender (5, quick 1)")
+    parser.add_argument(
+        "--contenders",
+        metavar="NAME,NAME",
+        type=lambda text: text.split(","),
+        default=list(peers.CONTENDERS),
+        help=f"compare with these only: {', '.join(peers.CONTENDERS)}; ours always takes part",
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     parser.add_argument("--svg", type=Path, help="write a chart of the comparisons to this file")
     arguments = parser.parse_args()
-    if unknown := set(arguments.names) - set(names):
-        parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
-    wanted = arguments.names or names
-    rounds = arguments.rounds or (1 if arguments.quick else 5)
-    comparisons: list[dict[str, Any]] = []
-    figures: dict[str, Any] = {}
-    for name in wanted:
-        if name in COMPARED:
-            found = compare.measure(COMPARED[name], quick=arguments.quick, rounds=rounds)
-            comparisons.append(found)
-            print("\n".join(compare.table(found)), flush=True)
-        else:
-            figures[name] = ALONE[name](quick=arguments.quick)
-            for what, value in figures[name].items():
-                print(f"{name:9} {what:58} {value}", flush=True)
+    arguments.names = arguments.names or names
+    # In the order of the table, and ours whether it is named or not.
+    chosen = {peers.US, *arguments.contenders}
+    for what, unknown in (
+        ("measurement", set(arguments.names) - set(names)),
+        ("contender", chosen - set(peers.CONTENDERS)),
+    ):
+        if unknown:
+            parser.error(f"no such {what}: {', '.join(sorted(unknown))}")
+    arguments.contenders = [key for key in peers.CONTENDERS if key in chosen]
+    return arguments
+
+
+def show(lines: Iterable[str]) -> None:
+    print("\n".join(lines), end="\n\n", flush=True)
+
+
+def save(report: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Write the files that were asked for."""
     if arguments.json:
-        machine = {"python": sys.version.split()[0], "machine": platform.platform()}
-        report = {"machine": machine, "comparisons": comparisons, "figures": figures}
         arguments.json.write_text(json.dumps(report, indent=2) + "\n")
     if arguments.svg:
-        arguments.svg.write_text(chart.chart(comparisons))
+        arguments.svg.write_text(chart.chart(report["comparisons"]))
 
 
 if __name__ == "__main__":

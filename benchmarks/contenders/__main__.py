@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.job import Job
 
 name, job = sys.argv[1], Job.load(Path(sys.argv[2]))
-contender = importlib.import_module(f"benchmarks.contenders.{name}")
+contender = importlib.import_module(name)
 Path(job.destination).mkdir(parents=True)
 began = time.perf_counter()
 contender.run(job)

@@ -1,0 +1,39 @@
+"""What is fetched in the comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.job import small_sizes
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Sizes of files, connections, from what kind of upstream, and by whom."""
+
+    name: str
+    sizes: Callable[[bool], list[int]]  # of the quick run, or of the whole one
+    connections: int
+    unit: str = "files/s"  # what a chart shows
+    tls: bool = False
+    delay: float = 0.0  # seconds before each answer
+    missing: int = 0  # every n-th file is not there
+    only: tuple[str, ...] = ()  # contenders; empty: all
+
+
+# The quick numbers, of files or of MiB: the most with which everything together takes no more than
+# two thirds of two minutes on two cores. "404 storm" has as many files as "small" in either case,
+# because its rate is judged against that one.
+WORKLOADS = (
+    Workload("small", lambda quick: small_sizes(1000 if quick else 5000), 8),
+    Workload("tiny", lambda quick: [1000] * (2000 if quick else 20_000), 16),
+    Workload("large", lambda quick: [(32 if quick else 256) << 20] * 8, 4, unit="MB/s"),
+    # The others wait in threads as these do; each would take minutes to show the same.
+    Workload("latency", lambda quick: small_sizes(2000 if quick else 5000), 64, delay=0.05,
+             only=("ours", "requests", "aiohttp", "pycurl", "aria2c")),
+    Workload("TLS small", lambda quick: small_sizes(500 if quick else 5000), 8, tls=True),
+    # Those that tell a missing file from other failures.
+    Workload("404 storm", lambda quick: small_sizes(1000 if quick else 5000), 8, missing=3,
+             only=("ours", "requests", "aiohttp", "pycurl")),
+)  # fmt: skip
