@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import cancel, chart, compare, machine, memory, peers, probe, startup, tables
+from benchmarks.targets import judged
 from benchmarks.workloads import WORKLOADS
 
 # Measurements of this project alone; each returns figures by name.
@@ -40,8 +41,12 @@ def main() -> None:
         "figures": {},
     }
     for lines in measure(report, arguments, rounds):
+        report["targets"] = judged(report)
         save(report, arguments)  # each time: who stops a long run keeps what there is
         show(lines)
+    show(tables.targets(report["targets"]))
+    if arguments.quick:
+        print("From small numbers: a hint, no verdict.")
 
 
 def measure(

@@ -62,3 +62,13 @@ def alone(name: str, figures: Mapping[str, Any]) -> Iterator[str]:
     for what, value in figures.items():
         shown = f"{value:,}" if isinstance(value, int) else value
         yield f"  {what:58} {shown}"
+
+
+def targets(judged: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the targets: what was wanted, what was found, and the verdict."""
+    yield f"{'target':46} {'wanted':>10} {'found':>12}  verdict"
+    for row in judged:
+        wanted = f"{row['wanted']} {row['unit']}".rstrip()
+        found = "" if row["found"] is None else f"{row['found']:g} {row['unit']}".rstrip()
+        note = f" ({row['note']})" if row["note"] else ""
+        yield f"{row['target']:46} {wanted:>10} {found:>12}  {row['verdict']}{note}"
