@@ -60,9 +60,10 @@ class Download:
         attachment: Any = None,
         headers: Mapping[str, str] | Headers = (),
     ):
-        _check_types(source, writer, remote)
+        if not (remote is None or isinstance(remote, Remote)):
+            raise TypeError(f"remote is a Remote, not a {type(remote).__name__}")
         fill = object.__setattr__
-        fill(self, "url", source if isinstance(source, URL) else URL.parse(source))
+        fill(self, "url", _as_url(source))
         fill(self, "writer", None if writer is None else as_writer(writer))
         fill(self, "validations", _expectations(validations))
         fill(self, "remote", remote)
@@ -214,15 +215,24 @@ class Download:
         return f"Download({self.url.redacted!r}{path})"
 
 
-def _check_types(source: object, writer: object, remote: object) -> None:
-    """Say what is wrong with an argument now, and not in a worker's thread."""
-    if not isinstance(source, (str, URL)):
-        raise TypeError(f"source is a URL as text, not a {type(source).__name__}")
-    is_path = isinstance(writer, (str, Path, os.PathLike))
-    if not (writer is None or is_path or hasattr(writer, "open")):
-        raise TypeError(f"writer is a path or a Writer, not a {type(writer).__name__}")
-    if not (remote is None or isinstance(remote, Remote)):
-        raise TypeError(f"remote is a Remote, not a {type(remote).__name__}")
+# What is wrong with an argument is said at once, and not in a worker's thread.
+
+
+def _as_url(source: str | URL) -> URL:
+    if isinstance(source, str):
+        return URL.parse(source)
+    if isinstance(source, URL):
+        return source
+    raise TypeError(f"source is a URL as text, not a {type(source).__name__}")
+
+
+def as_writer(target: str | os.PathLike[str] | Writer) -> Writer:
+    """Return a path as a FileWriter, and a writer as it is; raises TypeError for neither."""
+    if isinstance(target, (str, Path, os.PathLike)):
+        return FileWriter(target)
+    if not hasattr(target, "open"):
+        raise TypeError(f"writer is a path or a Writer, not a {type(target).__name__}")
+    return target
 
 
 def _expectations(validations: Iterable[Validation]) -> tuple[Validation, ...]:
@@ -271,10 +281,3 @@ def _sleep(run: Run, wait: Wait) -> None:
     except BaseException as error:  # Ctrl-C, or whatever a signal's handler raises
         run.abandon(error)
         raise
-
-
-def as_writer(target: str | os.PathLike[str] | Writer) -> Writer:
-    """Return a path as a FileWriter, and a writer as it is."""
-    if isinstance(target, (str, Path, os.PathLike)):
-        return FileWriter(target)
-    return target
