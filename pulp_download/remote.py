@@ -13,7 +13,6 @@ import requests
 
 from pulp_download import tls
 from pulp_download.adapters.awaited import Awaited
-from pulp_download.adapters.exchange import Exchange
 from pulp_download.adapters.http import HttpAdapter
 from pulp_download.asking import Opened, Question, ask
 from pulp_download.auth import BearerAuth, Netrc, basic_auth
@@ -97,7 +96,12 @@ class Remote:
             try:
                 opened = ask(session, question, watch)
                 if isinstance(opened, Awaited):
-                    exchange = yield from _answer(opened)
+                    try:
+                        yield opened  # whoever waits for the answer may do something else
+                    except BaseException:  # nobody goes on with this
+                        opened.abandon()
+                        raise
+                    exchange = opened.answer()
                     opened = Opened(question, exchange, exchange.head)
             except Exception as error:
                 raise_ours(error, watch, question.url)
@@ -220,16 +224,6 @@ class Remote:
         self._is_forked = True
         if isinstance(self._settings_auth, BearerAuth):
             self._settings_auth.after_fork()
-
-
-def _answer(awaited: Awaited) -> Generator[Awaited, None, Exchange]:
-    """Let whoever waits for the answer do something else, if it likes."""
-    try:
-        yield awaited
-    except BaseException:  # nobody goes on with this
-        awaited.abandon()
-        raise
-    return awaited.answer()
 
 
 _remotes: weakref.WeakSet[Remote] = weakref.WeakSet()
