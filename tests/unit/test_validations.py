@@ -65,6 +65,7 @@ def test_algorithm_and_digest_are_accepted_in_any_case(algorithm: str, digest: s
         pytest.param("sha256", f"-{SHA256[1:]}", id="sign"),
         pytest.param("sha256", f"{SHA256[:32]}_{SHA256[33:]}", id="underscore"),
         pytest.param("sha256", "g" * 64, id="not hexadecimal"),
+        pytest.param("sha256", "ab  " * 16, id="spaces between the digits"),
         pytest.param("sha256", "\u0661" * 64, id="Arabic digits"),
         pytest.param("sha256", "\uff11" * 64, id="full-width digits"),
         pytest.param("sha256", MD5, id="another algorithm's"),
