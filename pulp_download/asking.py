@@ -18,7 +18,8 @@ from urllib3 import HTTPHeaderDict
 from pulp_download.adapters.answer import Answer, answer_of
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.framing import Head
-from pulp_download.adapters.http import HttpAdapter, WatchedTimeout
+from pulp_download.adapters.http import HttpAdapter
+from pulp_download.adapters.watched import WatchedTimeout
 from pulp_download.auth import AsAskedFor, BearerAuth
 from pulp_download.fields import Fields, as_fields
 from pulp_download.session import Session, guarded

@@ -8,6 +8,7 @@ whole time-out. Who won is asked first the next time, so that it costs it once.
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import selectors
 import socket
@@ -43,7 +44,10 @@ def connect(host: str, port: int, watch: Watch, options: SocketOptions = ()) -> 
     addresses = interleave(resolve(host, port, watch))
     last = _winners.get((host, port))
     addresses.sort(key=lambda address: address[4] != last)  # stable: the others keep their order
+    several = len(addresses) > 1
     winner = _Race(addresses, watch, options).winner()
+    if not several:
+        return winner
     if len(_winners) >= _REMEMBERED:
         _winners.clear()
     with suppress(OSError):  # reset already; whoever sends will be told
@@ -54,17 +58,18 @@ def connect(host: str, port: int, watch: Watch, options: SocketOptions = ()) -> 
 def resolve(host: str, port: int, watch: Watch) -> list[AddressInfo]:
     """Look a name up in a thread of its own, because nothing can interrupt the look-up itself.
 
-    A look-up that is given up goes on alone and ends when the resolver does.
+    A look-up that is given up goes on alone and ends when the resolver does. An address needs no
+    looking up, and no thread.
     """
+    if is_address(host):
+        return _looked_up(host, port)
     answers: SimpleQueue[list[AddressInfo] | BaseException] = SimpleQueue()
 
     def look_up() -> None:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put(_looked_up(host, port))
         except (OSError, UnicodeError) as error:
-            answers.put(_really(error))
-        else:
-            answers.put(found)  # type: ignore[arg-type]
+            answers.put(error)
 
     threading.Thread(target=look_up, name="pulp-resolver", daemon=True).start()
     while True:
@@ -78,6 +83,22 @@ def resolve(host: str, port: int, watch: Watch) -> list[AddressInfo]:
         if isinstance(answer, BaseException):
             raise answer
         return answer
+
+
+def _looked_up(host: str, port: int) -> list[AddressInfo]:
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)  # type: ignore[return-value]
+    except (OSError, UnicodeError) as error:
+        raise _really(error) from None
+
+
+def is_address(host: str) -> bool:
+    """Tell an address from a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _really(error: Exception) -> Exception:

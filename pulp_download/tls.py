@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssl_ import create_urllib3_context
@@ -41,6 +42,26 @@ def ssl_context(settings: TLSSettings) -> ssl.SSLContext:
         if key not in _contexts:
             _contexts[key] = _build(settings)
         return _contexts[key]
+
+
+def as_asked(settings: TLSSettings, verify: Any, cert: Any) -> TLSSettings:
+    """Return settings changed by what requests takes as ``verify`` and ``cert``."""
+    certificate, key = cert if isinstance(cert, tuple) else (cert, None)
+    authorities = verify if isinstance(verify, str) else settings.ca_cert
+    return TLSSettings(authorities, certificate, key, verify is not False)
+
+
+def close_forgotten(error: BaseException) -> None:
+    """Close the socket that ``ssl`` forgets when it is reset before its handshake (CPython 3.11).
+
+    It took the descriptor over and raised; only the frames of the error know it.
+    """
+    step = error.__traceback__
+    while step is not None:
+        made = step.tb_frame.f_locals.get("self")
+        if isinstance(made, ssl.SSLSocket):
+            made.close()
+        step = step.tb_next
 
 
 def _build(settings: TLSSettings) -> ssl.SSLContext:

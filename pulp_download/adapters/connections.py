@@ -14,7 +14,7 @@ from typing import Any, cast
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from pulp_download import sockets
+from pulp_download import sockets, tls
 from pulp_download.adapters.bodies import body_of
 from pulp_download.adapters.exchange import Exchange
 from pulp_download.adapters.framing import Wire
@@ -110,7 +110,7 @@ class WatchedTLSConnection(WatchedConnection, HTTPSConnection):
         try:
             super().connect()
         except OSError as error:
-            _close_forgotten(error)
+            tls.close_forgotten(error)
             raise
 
     def _tunnel(self) -> None:
@@ -136,16 +136,3 @@ class WatchedTLSConnection(WatchedConnection, HTTPSConnection):
         if wire.pending:  # TLS begins with us; these would be taken for the origin's
             raise ProxyFailed("proxy: bytes behind the answer to CONNECT")
         self.is_through = True
-
-
-def _close_forgotten(error: OSError) -> None:
-    """Close the socket that ``ssl`` forgets when it is reset before its handshake (CPython 3.11).
-
-    It took the descriptor over and raised; only the frames of the error know it.
-    """
-    step = error.__traceback__
-    while step is not None:
-        made = step.tb_frame.f_locals.get("self")
-        if isinstance(made, ssl.SSLSocket):
-            made.close()
-        step = step.tb_next

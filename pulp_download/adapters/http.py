@@ -9,11 +9,10 @@ this library never sends, takes the stock path of ``requests.adapters.HTTPAdapte
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
-import urllib3
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidHeader
@@ -22,28 +21,16 @@ from urllib3.util.proxy import connection_requires_http_tunnel
 
 from pulp_download import tls
 from pulp_download.adapters.awaited import Awaited
-from pulp_download.adapters.exchange import Exchange
 from pulp_download.adapters.pools import POOLS_BY_SCHEME, Pool
 from pulp_download.adapters.raw import RawAnswer
-from pulp_download.settings import TimeLimits, TLSSettings
+from pulp_download.adapters.watched import watched
+from pulp_download.settings import TLSSettings
 from pulp_download.urls import URL, Origin
 from pulp_download.watch import Watch
-from pulp_download.watchdog import watchdog
 
 # Idle connections kept per host; more than anybody should open to one. Hosts kept: mirrors.
 _POOL_SIZE = 64
 _POOLS = 64
-
-
-class WatchedTimeout(urllib3.Timeout):
-    """requests' ``timeout``, carrying the watch down to whatever connects and reads.
-
-    Adapters that know nothing of watches use it as the urllib3 time-out that it is.
-    """
-
-    def __init__(self, watch: Watch):
-        super().__init__(connect=watch.limits.connect, read=watch.limits.read)
-        self.watch = watch
 
 
 class HttpAdapter(HTTPAdapter):
@@ -118,13 +105,7 @@ class HttpAdapter(HTTPAdapter):
         pool = cast("Pool", self.get_connection_with_tls_context(request, verify, known, cert))
         message = _message(request, self.request_url(request, known), pool)
         method, tunnel = request.method or "GET", _needs_tunnel(request, pool)
-        if isinstance(timeout, WatchedTimeout):
-            exchange = pool.exchange(method, message, timeout.watch, tunnel=tunnel)
-        else:
-            watch = _own_watch(timeout)
-            exchange = _until_closed(
-                watch, partial(pool.exchange, method, message, watch, tunnel=tunnel)
-            )
+        exchange = watched(timeout, partial(pool.exchange, method, message, tunnel=tunnel))
         response = self.build_response(request, RawAnswer(exchange, method))
         if not stream:
             _ = response.content
@@ -155,20 +136,15 @@ class HttpAdapter(HTTPAdapter):
     def _tls_fields(self, scheme: str, verify: Any, cert: Any) -> dict[str, Any]:
         if scheme != "https":
             return {}
-        settings = self._tls_settings(verify, cert)
+        settings = tls.as_asked(self._tls, verify, cert)
         required = "CERT_REQUIRED" if settings.validation else "CERT_NONE"
         return {"ssl_context": tls.ssl_context(settings), "cert_reqs": required}
-
-    def _tls_settings(self, verify: Any, cert: Any) -> TLSSettings:
-        certificate, key = cert if isinstance(cert, tuple) else (cert, None)
-        authorities = verify if isinstance(verify, str) else self._tls.ca_cert
-        return TLSSettings(authorities, certificate, key, verify is not False)
 
 
 def _message(request: PreparedRequest, target: str, pool: Pool) -> bytes:
     """Return a request's head as it is sent."""
     fields = dict(request.headers)
-    if pool.proxy is not None and _scheme(request) == "http":
+    if pool.proxy is not None and _scheme(request) != "https":
         fields.update(pool.proxy_headers)
     lines = [f"{request.method} {target} HTTP/1.1"]
     if not any(name.lower() == "host" for name in fields):
@@ -189,31 +165,5 @@ def _scheme(request: PreparedRequest) -> str:
 
 
 def _needs_tunnel(request: PreparedRequest, pool: Pool) -> bool:
-    return connection_requires_http_tunnel(pool.proxy, pool.proxy_config, _scheme(request))
-
-
-def _until_closed(watch: Watch, exchange: Callable[[], Exchange]) -> Exchange:
-    """Exchange for somebody who uses the session without this library's runs: watched until closed.
-
-    What requests' ``timeout`` does not say has the default limits.
-    """
-    watchdog.add(watch)
-    try:
-        answer = exchange()
-    except BaseException:
-        watchdog.discard(watch)
-        raise
-    answer.when_closed = partial(watchdog.discard, watch)
-    return answer
-
-
-def _own_watch(timeout: Any) -> Watch:
-    connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-    if isinstance(timeout, urllib3.Timeout):
-        connect, read = timeout.connect_timeout, timeout.read_timeout
-    defaults = TimeLimits()
-    numbers = [
-        float(value) if isinstance(value, (int, float)) else default
-        for value, default in ((connect, defaults.connect), (read, defaults.read))
-    ]
-    return Watch(TimeLimits(connect=numbers[0], read=numbers[1]))
+    scheme = "https" if _scheme(request) == "https" else "http"  # a proxy asks FTP servers itself
+    return connection_requires_http_tunnel(pool.proxy, pool.proxy_config, scheme)

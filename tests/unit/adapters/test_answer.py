@@ -12,7 +12,8 @@ import requests
 import urllib3
 
 from pulp_download.adapters.answer import Answer, answer_of
-from pulp_download.adapters.http import HttpAdapter, WatchedTimeout
+from pulp_download.adapters.http import HttpAdapter
+from pulp_download.adapters.watched import WatchedTimeout
 from pulp_download.errors import Cancelled, TimedOut
 from pulp_download.settings import TimeLimits
 from pulp_download.watch import Watch
