@@ -23,7 +23,7 @@ from pulp_download.adapters.watched import WatchedTimeout
 from pulp_download.auth import AsAskedFor, BearerAuth
 from pulp_download.fields import Fields, as_fields
 from pulp_download.session import Session, guarded
-from pulp_download.urls import URL
+from pulp_download.urls import FTP_SCHEMES, URL
 from pulp_download.watch import Watch
 
 # Fields that tell an origin nothing it may not know; all others stay with the origins that the
@@ -181,8 +181,10 @@ def _through_session(session: requests.Session, question: Question, watch: Watch
     )
     prepared = session.prepare_request(request)
     prepared.hooks["response"] = [guarded(prepared.hooks["response"])]
-    if not question.is_known:
-        for name in [name for name in prepared.headers if name.lower() not in _HARMLESS]:
+    is_ftp = url.scheme in FTP_SCHEMES
+    if is_ftp or not question.is_known:
+        kept = _HARMLESS | {"authorization"} if is_ftp and question.auth is not None else _HARMLESS
+        for name in [name for name in prepared.headers if name.lower() not in kept]:
             del prepared.headers[name]
     response = session.send(
         prepared,

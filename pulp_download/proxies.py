@@ -25,13 +25,13 @@ def configured(settings: Settings) -> dict[str, str]:
     """Return the proxies of a session: by scheme, and under ``no_proxy`` the hosts without one."""
     if settings.proxy_url is not None:
         proxy = _with_credentials(settings)
-        return {"http": proxy, "https": proxy}
+        return {"http": proxy, "https": proxy, "ftp": proxy, "ftps": proxy}
     if not settings.environment_proxies:
         return {}
     found = urllib.request.getproxies_environment()
     proxies = {
         scheme: address if "://" in address else f"http://{address}"
-        for scheme in ("http", "https", "all")
+        for scheme in ("http", "https", "ftp", "all")
         if (address := found.get(scheme))
     }
     if proxies:

@@ -13,7 +13,6 @@ import requests
 
 from pulp_download import tls
 from pulp_download.adapters.awaited import Awaited
-from pulp_download.adapters.http import HttpAdapter
 from pulp_download.asking import Opened, Question, ask
 from pulp_download.auth import BearerAuth, Netrc, basic_auth
 from pulp_download.errors import Cancelled
@@ -23,7 +22,7 @@ from pulp_download.redirects import REDIRECTS, Trail
 from pulp_download.retries import RetryPolicy
 from pulp_download.session import Session
 from pulp_download.settings import Settings
-from pulp_download.urls import URL
+from pulp_download.urls import FTP_SCHEMES, URL
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
 
@@ -189,6 +188,8 @@ class Remote:
         """
         if is_own and trail.start.credentials is not None:
             return basic_auth(trail.start.credentials)
+        if trail.start.scheme in FTP_SCHEMES and isinstance(session.auth, BearerAuth):
+            return None
         if headers and any(name.lower() == "authorization" for name in headers):
             return None
         if session.auth is not None and session.auth is not self._settings_auth:
@@ -216,8 +217,9 @@ class Remote:
     def _connect_anew(self, session: requests.Session) -> None:
         """Leave the parent's connections to the parent."""
         for adapter in session.adapters.values():
-            if isinstance(adapter, HttpAdapter):
-                adapter.renew()
+            renew = getattr(adapter, "renew", None)  # ours have it
+            if renew is not None:
+                renew()
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import http.cookiejar
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from typing import Any
 
 import requests
+from requests.adapters import BaseAdapter
 from requests.auth import HTTPDigestAuth
 from requests.cookies import RequestsCookieJar
 
 from pulp_download import auth, proxies, tls
+from pulp_download.adapters.deferred import Deferred
 from pulp_download.adapters.file import FileAdapter
 from pulp_download.adapters.http import HttpAdapter
 from pulp_download.fields import Fields
-from pulp_download.settings import Headers, Settings
+from pulp_download.settings import FtpSettings, Headers, Settings
 from pulp_download.urls import URL
 from pulp_download.version import VERSION
 
 Hook = Callable[..., Any]
 
 # What the session's own adapters are mounted for, by scheme.
-_PREFIXES = {"https": "https://", "http": "http://", "file": "file://"}
+_PREFIXES = {scheme: f"{scheme}://" for scheme in ("https", "http", "file", "ftp", "ftps")}
 _MOUNTED = frozenset(_PREFIXES.values())
 
 
@@ -54,6 +57,9 @@ class Session(requests.Session):
         self.mount(_PREFIXES["https"], adapter)
         self.mount(_PREFIXES["http"], adapter)
         self.mount(_PREFIXES["file"], FileAdapter())
+        ftp = Deferred(partial(_ftp_adapter, settings.ftp, adapter))
+        self.mount(_PREFIXES["ftp"], ftp)
+        self.mount(_PREFIXES["ftps"], ftp)
 
     def direct_adapter(self, url: URL) -> HttpAdapter | None:
         """Return the adapter that can be asked for this URL without a ``PreparedRequest``.
@@ -76,6 +82,11 @@ class Session(requests.Session):
             adapter = self.get_adapter(str(url))
         return adapter if type(adapter) is HttpAdapter else None
 
+    def get_adapter(self, url: str) -> BaseAdapter:
+        """Return the adapter that is mounted for a URL; an FTP one is made when it is wanted."""
+        adapter = super().get_adapter(url)
+        return adapter.adapter if isinstance(adapter, Deferred) else adapter
+
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send, without a proxy where ``no_proxy`` names the host.
 
@@ -93,6 +104,12 @@ class Session(requests.Session):
         """
         if not kwargs.get("yield_requests"):
             yield from super().resolve_redirects(*args, **kwargs)
+
+
+def _ftp_adapter(settings: FtpSettings, http: HttpAdapter) -> BaseAdapter:
+    from pulp_download.adapters.ftp.adapter import FtpAdapter
+
+    return FtpAdapter(settings, http)
 
 
 def guarded(hooks: Iterable[Hook]) -> Hook:

@@ -65,6 +65,18 @@ class TLSSettings(NamedTuple):
         return f"TLSSettings(validation={self.validation})"
 
 
+class FtpSettings(NamedTuple):
+    """How FTP is spoken: ``is_tls`` upgrades ``ftp://`` by AUTH TLS or fails."""
+
+    tls: TLSSettings = TLSSettings()
+    is_tls: bool = False
+    ftps_mode: str | None = None
+
+
+# When TLS begins on an ftps:// connection: with its first byte, or after AUTH TLS (RFC 4217).
+FTPS_MODES = ("implicit", "explicit")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """All there is to say about a remote.
@@ -82,6 +94,9 @@ class Settings:
     that off. ``retry_after_limit``: the longest Retry-After that is obeyed. ``require_length``
     refuses files whose length nothing tells. ``max_size`` bounds what has no expected size.
     ``trusted_origins``: origins that get this remote's secrets although nobody gave their URL.
+    ``ftp_tls`` has ``ftp://`` upgraded to TLS, or fail. ``ftps_mode``: ``"implicit"``, TLS from the
+    first byte on, or ``"explicit"``, by AUTH TLS; unless given, explicit on port 21 and else
+    implicit. Of credentials, FTP takes user and password only; tokens and ``headers`` are HTTP's.
     """
 
     username: str | None = field(default=None, repr=False)
@@ -109,6 +124,8 @@ class Settings:
     require_length: bool = False
     max_size: int | None = None
     trusted_origins: tuple[str, ...] = ()
+    ftp_tls: bool = False
+    ftps_mode: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "headers", header_pairs(self.headers))
@@ -117,6 +134,8 @@ class Settings:
         # Malformed ones are found here; userinfo in one would be shown, and means nothing.
         origins = tuple(str(URL.parse(text).origin) for text in origins)
         object.__setattr__(self, "trusted_origins", origins)
+        if self.ftps_mode not in (None, *FTPS_MODES):
+            raise InvalidSettings(f"ftps_mode is one of {', '.join(FTPS_MODES)}")
         _check_numbers(self)
         _check_secrets(self)
 
@@ -134,6 +153,10 @@ class Settings:
     @property
     def tls(self) -> TLSSettings:
         return TLSSettings(self.ca_cert, self.client_cert, self.client_key, self.tls_validation)
+
+    @property
+    def ftp(self) -> FtpSettings:
+        return FtpSettings(self.tls, self.ftp_tls, self.ftps_mode)
 
     @property
     def credentials(self) -> Credentials | None:

@@ -18,6 +18,7 @@ import idna
 from pulp_download.errors import InvalidURL
 from pulp_download.printable import printable
 
+FTP_SCHEMES = frozenset({"ftp", "ftps"})
 DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21, "ftps": 990}
 
 # Longer than what servers accept (8 KiB is common), short enough for every regular expression.
@@ -36,6 +37,8 @@ _ABSOLUTE = re.compile(r"[^/?#]*:")
 _AUTHORITY = re.compile(
     r"(?:(?P<userinfo>[^@]*)@)?(?P<host>\[[^\]]*\]|[^:@\[\]]*)(?::(?P<port>[0-9]{0,5}))?"
 )
+# RFC 1738 section 3.2.2: "a" rewrites line ends, "d" lists a folder, "i" is the file's own bytes.
+_TYPE = re.compile(r";type=([A-Za-z])$")
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.(?!-)[a-z0-9_-]{1,63})*\.?")
 
 
@@ -103,8 +106,10 @@ class URL:
             raise InvalidURL(f"malformed reference {_shown(reference)!r}", url=self.redacted)
         if _ABSOLUTE.match(reference):
             return _parse(reference)
+        # urljoin does not know that ftps has a hierarchy; http has one of the same form.
+        http = f"http{str(self).removeprefix(self.origin.scheme)}"
         try:
-            joined = urljoin(str(self), reference)
+            joined = self.origin.scheme + urljoin(http, reference).removeprefix("http")
         except ValueError:
             raise InvalidURL(
                 f"malformed reference {_shown(reference)!r}", url=self.redacted
@@ -195,6 +200,10 @@ def _parse_slowly(text: str) -> URL:
     if authority is None:
         raise invalid("no // after the scheme")
     origin, userinfo = _authority(scheme, authority, invalid)
+    if scheme in FTP_SCHEMES and (found := _TYPE.search(target)):
+        if found[1] not in "iI":
+            raise invalid("only ;type=i is a file as it is")
+        target = target[: found.start()]
     return URL(origin, _encoded(target), _credentials(userinfo))
 
 

@@ -105,13 +105,16 @@ class Head:
 
 
 class Wire:
-    """One connection's incoming bytes, in one buffer that is used again for every read."""
+    """One connection's incoming bytes, in one buffer that is used again for every read.
+
+    ``buffer`` is one of BUFFER_SIZE that somebody has already.
+    """
 
     __slots__ = ("_buffer", "_deadline", "_end", "_scratch", "_socket", "_start", "watch")
 
-    def __init__(self, sock: Readable):
+    def __init__(self, sock: Readable, buffer: memoryview | None = None):
         self._socket = sock
-        self._buffer = memoryview(bytearray(BUFFER_SIZE))
+        self._buffer = memoryview(bytearray(BUFFER_SIZE)) if buffer is None else buffer
         self._start = self._end = 0
         self._scratch = bytearray(_SCRATCH_SIZE)
         self._deadline: float | None = None

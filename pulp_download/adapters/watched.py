@@ -5,7 +5,8 @@ A session hands ``timeout`` down to its adapters and nothing else, so that is wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -45,6 +46,20 @@ def watched(timeout: Any, exchange: Callable[[Watch], Exchange]) -> Exchange:
         raise
     answer.when_closed = partial(watchdog.discard, watch)
     return answer
+
+
+@contextmanager
+def watching(timeout: Any) -> Iterator[Watch]:
+    """Yield the watch that ``timeout`` carries, or one of its own for the block."""
+    if isinstance(timeout, WatchedTimeout):
+        yield timeout.watch
+        return
+    watch = _own_watch(timeout)
+    watchdog.add(watch)
+    try:
+        yield watch
+    finally:
+        watchdog.discard(watch)
 
 
 def _own_watch(timeout: Any) -> Watch:

@@ -37,7 +37,7 @@ def test_without_settings_and_environment_there_is_no_proxy() -> None:
 )
 def test_a_configured_proxy_is_for_every_request(fields: dict[str, str], proxy: str) -> None:
     settings = Settings(proxy_url="http://proxy:3128/ignored", **fields)  # type: ignore[arg-type]
-    assert configured(settings) == {"http": proxy, "https": proxy}
+    assert configured(settings) == dict.fromkeys(("http", "https", "ftp", "ftps"), proxy)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_configured_proxy_beats_the_environment(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("http_proxy", "http://environment")
     monkeypatch.setenv("no_proxy", "*")
     found = configured(Settings(proxy_url="http://proxy"))
-    assert found == {"http": "http://proxy", "https": "http://proxy"}
+    assert found == dict.fromkeys(("http", "https", "ftp", "ftps"), "http://proxy")
 
 
 def test_the_environment_names_proxies_by_scheme_and_exceptions(
@@ -72,11 +72,12 @@ def test_the_environment_names_proxies_by_scheme_and_exceptions(
     monkeypatch.setenv("http_proxy", "proxy:3128")
     monkeypatch.setenv("HTTPS_PROXY", "http://me:pw@secure:3128")
     monkeypatch.setenv("all_proxy", "socks5://rest")
-    monkeypatch.setenv("ftp_proxy", "http://unused")
+    monkeypatch.setenv("ftp_proxy", "files:3128")
     monkeypatch.setenv("no_proxy", "internal")
     assert configured(Settings()) == {
         "http": "http://proxy:3128",
         "https": "http://me:pw@secure:3128",
+        "ftp": "http://files:3128",
         "all": "socks5://rest",
         NO_PROXY: f"internal,{LOOPBACK}",
     }

@@ -1,0 +1,278 @@
+"""requests-ftp's adapter with connections that are shared and bodies that are streamed."""
+
+from __future__ import annotations
+
+import ftplib
+import re
+import ssl
+import threading
+import warnings
+from base64 import b64decode
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, cast
+from urllib.parse import unquote_to_bytes
+
+from requests import PreparedRequest, Response
+from requests.utils import select_proxy
+
+from pulp_download import tls
+from pulp_download.adapters.exchange import Exchange
+from pulp_download.adapters.framing import Head
+from pulp_download.adapters.ftp.body import FtpBody, NoBody
+from pulp_download.adapters.ftp.conditions import (
+    Facts,
+    Part,
+    is_unchanged,
+    moment_of,
+    size_of,
+    wanted_part,
+)
+from pulp_download.adapters.ftp.control import Control, Place
+from pulp_download.adapters.ftp.pool import Pool
+from pulp_download.adapters.ftp.replies import Reply, refusal
+from pulp_download.adapters.http import HttpAdapter
+from pulp_download.adapters.raw import RawAnswer
+from pulp_download.adapters.watched import watched, watching
+from pulp_download.errors import (
+    BadStatus,
+    InvalidURL,
+    ProxyFailed,
+    ServerFailed,
+    TransferError,
+)
+from pulp_download.settings import FtpSettings
+from pulp_download.urls import URL, Credentials
+from pulp_download.watch import Watch
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # it imports cgi
+    from requests_ftp.ftp import FTPAdapter
+
+_EXPLICIT_PORT = 21
+_PHRASES = {200: "OK", 206: "Partial Content", 304: "Not Modified", 416: "Range Not Satisfiable"}
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class FtpAdapter(FTPAdapter):
+    """Answers GET and HEAD as an HTTP server would: 200, 206, 304, 416; refusals are raised.
+
+    SIZE and MDTM become Content-Length and Last-Modified. requests-ftp's other verbs (LIST, NLST,
+    RETR, STOR) are its own, over connections of ours. ``http`` sends what goes through a proxy.
+    """
+
+    def __init__(self, settings: FtpSettings, http: HttpAdapter):
+        super().__init__()
+        self._settings = settings
+        self._http = http
+        self._pool = Pool()
+        self._local = threading.local()  # which connection requests-ftp's verbs use
+
+    def close(self) -> None:
+        """Close every idle connection; those in use are closed when they come back."""
+        self._pool.close()
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Send a request and return the answer once it begins; ``raw`` is its body.
+
+        Raises this library's errors, and those of the socket and TLS layers as they come.
+        """
+        url = URL.parse(request.url or "")
+        proxy = select_proxy(str(url), dict(proxies or {}))
+        if proxy is not None:
+            if url.scheme != "ftp" or not proxy.lower().startswith(("http://", "https://")):
+                raise ProxyFailed("only ftp:// goes through a proxy, and only one that speaks HTTP")
+            return self._http.send(request, stream, timeout, verify, cert, proxies)
+        place = self._place(url, request, verify, cert)
+        path = path_of(url)
+        if request.method not in ("GET", "HEAD"):
+            return self._by_verb(request, place, path, timeout)
+        exchange = watched(timeout, partial(self._exchange, request, place, path))
+        response = _response(request, exchange)
+        if not stream:
+            _ = response.content
+        return response
+
+    def get_username_password_from_header(self, request: PreparedRequest) -> tuple[str, str] | None:
+        """Return who to be: Basic credentials as the session puts them into a header, or None."""
+        kind, _, value = str(request.headers.get("Authorization", "")).partition(" ")
+        if kind.lower() != "basic":
+            return None
+        username, _, password = b64decode(value).decode("utf-8", "replace").partition(":")
+        if _CONTROL_CHARACTER.search(username + password):
+            raise InvalidURL("control character in a user name or password")
+        return username, password
+
+    def _place(self, url: URL, request: PreparedRequest, verify: Any, cert: Any) -> Place:
+        origin, settings = url.origin, self._settings
+        assert origin.port is not None
+        is_tls = url.scheme == "ftps" or settings.is_tls
+        is_implicit = url.scheme == "ftps" and origin.port != _EXPLICIT_PORT
+        if url.scheme == "ftps" and settings.ftps_mode is not None:
+            is_implicit = settings.ftps_mode == "implicit"
+        found = self.get_username_password_from_header(request)
+        return Place(
+            origin.host,
+            origin.port,
+            None if found is None else Credentials(*found),
+            tls.as_asked(settings.tls, verify, cert) if is_tls else None,
+            is_implicit,
+        )
+
+    def _exchange(
+        self, request: PreparedRequest, place: Place, path: str, watch: Watch
+    ) -> Exchange:
+        """Answer; a reused connection that proves dead is replaced by a fresh one, once."""
+        control = self._pool.take(place, watch)
+        try:
+            return _answered(request, control, path, watch)
+        except Exception as error:
+            if not (control.is_reused and _is_farewell(error)):
+                raise
+        watch.check()
+        return _answered(request, self._pool.take_fresh(place, watch), path, watch)
+
+    def _by_verb(self, request: PreparedRequest, place: Place, path: str, timeout: Any) -> Response:
+        """Have requests-ftp do what is no download, on a connection that it closes."""
+        verb = self.func_table.get(request.method or "")
+        if verb is None:
+            raise TransferError(f"{request.method} is no verb of requests-ftp")
+        with watching(timeout) as watch:
+            self.conn = self._pool.take(place, watch)
+            try:
+                return verb(path, request)
+            except ftplib.Error as error:
+                raise refusal(Reply.parse(str(error))) from None
+            finally:
+                self.conn.close()
+
+    @property
+    def conn(self) -> ftplib.FTP:
+        """The connection that requests-ftp works with in this thread."""
+        return cast(ftplib.FTP, self._local.conn)
+
+    @conn.setter
+    def conn(self, conn: ftplib.FTP) -> None:
+        self._local.conn = conn
+
+
+def path_of(url: URL) -> str:
+    """Return a URL's path as a server is told it: relative to where one is after logging in.
+
+    An escaped slash at its beginning makes it absolute (RFC 1738 section 3.2.2). Bytes that are not
+    UTF-8 go out as they came. Raises InvalidURL for control characters, TransferError for a folder.
+    """
+    path = unquote_to_bytes(url.target.removeprefix("/")).decode("utf-8", "surrogateescape")
+    if _CONTROL_CHARACTER.search(path):
+        raise InvalidURL("control character in the path", url=url.redacted)
+    if not path or path.endswith("/"):
+        raise _folder()
+    return path
+
+
+def _folder() -> TransferError:
+    return TransferError("names a folder; a listing is no download")
+
+
+def _is_farewell(error: Exception) -> bool:
+    """Tell whether a connection had been given up by the server before it was used again."""
+    if isinstance(error, (ConnectionError, ssl.SSLError)):
+        return True
+    return isinstance(error, ServerFailed) and error.status == 421
+
+
+def _answered(request: PreparedRequest, control: Control, path: str, watch: Watch) -> Exchange:
+    """Answer by a connection, which goes back where it came from when that fails."""
+    try:
+        return _answer(request, control, path, watch)
+    except BaseException as error:
+        watch.detach()
+        # Whatever was refused, the dialogue is in step; but 421 is its end.
+        is_in_step = isinstance(error, BadStatus) and error.status != 421
+        control.give_back(reusable=is_in_step)
+        raise
+
+
+def _answer(request: PreparedRequest, control: Control, path: str, watch: Watch) -> Exchange:
+    headers = cast(Mapping[str, str], request.headers)
+    facts = _facts(control, path, is_all=request.method == "HEAD")
+    if request.method == "HEAD":
+        return _exchange_of(control, watch, 200, facts)
+    if is_unchanged(headers, facts):
+        return _exchange_of(control, watch, 304, facts)
+    part = wanted_part(headers, facts)
+    if part is not None and part.last < part.first:
+        return _exchange_of(control, watch, 416, facts)
+    control.connect_data()
+    if part is not None and part.first and not control.restart_at(part.first):
+        part = None
+    try:
+        control.start(f"RETR {path}")
+    except BadStatus as error:
+        _check_no_folder(control, path, error)
+        raise
+    return _exchange_of(control, watch, 206 if part else 200, facts, part)
+
+
+def _facts(control: Control, path: str, *, is_all: bool) -> Facts:
+    """Return what SIZE and MDTM say; ``is_all``: nothing else will tell that there is no file."""
+    size = control.fact("SIZE", path)
+    is_absent = size is not None and size.code == 550
+    modified = None if is_absent else control.fact("MDTM", path)
+    known = [reply for reply in (size, modified) if reply is not None]
+    if is_all and not any(reply.code == 213 for reply in known):
+        error = refusal(known[0]) if known else BadStatus(502, "neither SIZE nor MDTM is known")
+        _check_no_folder(control, path, error)
+        raise error
+    return Facts(
+        size_of(size.text) if size is not None and size.code == 213 else None,
+        moment_of(modified.text) if modified is not None and modified.code == 213 else None,
+    )
+
+
+def _check_no_folder(control: Control, path: str, error: TransferError) -> None:
+    """Raise that this is a folder, if the server lets us go there."""
+    if error.status == 550 and control.command(f"CWD {path}").is_complete:
+        raise _folder()
+
+
+def _exchange_of(
+    control: Control, watch: Watch, status: int, facts: Facts, part: Part | None = None
+) -> Exchange:
+    ranges = "bytes" if control.can_restart else None
+    lines = {"Last-Modified": facts.last_modified, "Accept-Ranges": ranges}
+    size = facts.size
+    if part is not None:
+        lines["Content-Range"] = f"bytes {part.first}-{part.last}/{size}"
+        lines["Content-Length"] = str(part.last - part.first + 1)
+    elif status == 416:
+        lines["Content-Range"] = f"bytes */{size}"
+    elif status == 200 and size is not None:
+        lines["Content-Length"] = str(size)
+    text = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value is not None)
+    head = Head(1, status, _PHRASES[status], f"\n{text}")
+    watch.begin_body()
+    if not control.has_data:
+        return Exchange(head, NoBody(), control, watch)
+    if part is None or size is None:
+        return Exchange(head, FtpBody(control, size), control, watch)
+    is_early = part.last < size - 1
+    most = part.last - part.first + 1 if is_early else None
+    return Exchange(head, FtpBody(control, size - part.first, most=most), control, watch)
+
+
+def _response(request: PreparedRequest, exchange: Exchange) -> Response:
+    response = Response()
+    response.raw = RawAnswer(exchange, request.method)
+    response.status_code, response.reason = exchange.head.status, exchange.head.reason
+    response.headers.update(exchange.head.headers)
+    response.url, response.request = request.url or "", request
+    return response

@@ -1,0 +1,140 @@
+"""Control connections that are lent out, and how many a host lets us have."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict, deque
+
+from pulp_download.adapters.ftp.control import Control, Place
+from pulp_download.adapters.ftp.replies import is_crowded
+from pulp_download.watch import Watch
+from pulp_download.watchdog import TICK
+
+# Idle connections kept to all hosts together; more than anybody should open to one.
+_MOST_IDLE = 64
+# Seconds for which a host that said "too many connections" is asked for no more than it allowed.
+# Not measured; proftpd and vsftpd count connections and not time, so the first one that is closed
+# elsewhere makes room.
+_CROWDED_FOR = 60.0
+
+
+class _Host:
+    """What a host lets us have: connections that are open, and the most it allowed when asked."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.limit: int | None = None
+        self.until = 0.0
+
+    def is_full(self, now: float) -> bool:
+        if self.limit is not None and now >= self.until:
+            self.limit = None
+        return self.limit is not None and self.open >= self.limit
+
+
+class Pool:
+    """Lends each connection to one borrower at a time. Thread-safe.
+
+    Connections go by their :class:`Place`, so that none is used for another user or with less
+    security. At most as many are open as borrowers at once, and a few idle ones. A host that says
+    "too many connections" fails nobody while others are open there: whoever asks waits in
+    :meth:`take` until one is given back, for a minute, then the host is asked again.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._idle: deque[Control] = deque()  # the last one given back is at the right
+        self._hosts: defaultdict[tuple[str, int], _Host] = defaultdict(_Host)
+        self._is_closed = False
+
+    def take(self, place: Place, watch: Watch) -> Control:
+        """Return a connection that is logged in: an idle one, or a new one.
+
+        Raises what the server or the socket says, and the watch's verdict.
+        """
+        while (control := self._idle_one(place)) is None:
+            if (control := self._new(place, watch)) is not None:
+                return control
+        try:
+            control.borrow(watch)
+        except BaseException:
+            control.close()
+            raise
+        return control
+
+    def take_fresh(self, place: Place, watch: Watch) -> Control:
+        """Return a new connection, whether there is an idle one or not."""
+        while (control := self._new(place, watch)) is None:
+            pass
+        return control
+
+    def put(self, control: Control) -> None:
+        """Take back a connection that can be used again."""
+        with self._changed:
+            self._idle.append(control)
+            surplus = [self._idle.popleft()] if len(self._idle) > _MOST_IDLE else []
+            if self._is_closed:
+                surplus, self._idle = list(self._idle), deque()
+            self._changed.notify_all()
+        for one in surplus:
+            one.close()
+
+    def closed(self, control: Control) -> None:
+        """Take note that a connection is gone, or was never made."""
+        with self._changed:
+            self._hosts[control.place.host, control.place.port].open -= 1
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Close what is idle; what is in use is closed when it comes back."""
+        with self._changed:
+            self._is_closed = True
+            idle, self._idle = list(self._idle), deque()
+        for control in idle:
+            control.close()
+
+    def _new(self, place: Place, watch: Watch) -> Control | None:
+        """Return a new connection, or None after a wait where the host allows no more of them."""
+        watch.may_block()
+        host = self._hosts[place.host, place.port]
+        with self._changed:
+            if host.is_full(time.monotonic()):
+                self._make_room(place)
+                self._changed.wait(TICK)  # a tick, for nobody wakes us when the run is stopped
+                watch.check()
+                return None
+            host.open += 1
+        control = Control(place, self)
+        try:
+            control.open(watch)
+        except BaseException as error:
+            control.close()
+            if is_crowded(error) and host.open > 0:
+                self._lower(host)
+                return None
+            raise
+        return control
+
+    def _idle_one(self, place: Place) -> Control | None:
+        while True:
+            with self._changed:
+                control = next((one for one in reversed(self._idle) if one.place == place), None)
+                if control is None:
+                    return None
+                self._idle.remove(control)
+            if control.is_silent:
+                return control
+            control.close()
+
+    def _make_room(self, place: Place) -> None:
+        """Close an idle connection to the same host that is of no use here; with the lock held."""
+        for one in self._idle:
+            if (one.host, one.port) == (place.host, place.port) and one.place != place:
+                self._idle.remove(one)
+                one.close()
+                return
+
+    def _lower(self, host: _Host) -> None:
+        with self._changed:
+            host.limit, host.until = max(1, host.open), time.monotonic() + _CROWDED_FOR

@@ -1,0 +1,105 @@
+"""What an FTP server's refusals mean, by one table (RFC 959 section 4.2, RFC 4217)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple, Self
+
+from pulp_download.errors import (
+    BadStatus,
+    NotAuthorized,
+    NotFound,
+    ProtocolViolation,
+    ServerFailed,
+    TLSFailed,
+    TransferError,
+)
+
+
+class Reply(NamedTuple):
+    """A whole reply: its code, and its lines without the code, joined by spaces."""
+
+    code: int
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a reply's lines; raises ProtocolViolation for what is none."""
+        lines = text.splitlines() or [""]
+        code = lines[0][:3]
+        if not (code.isascii() and code.isdigit() and 100 <= int(code) < 600):
+            raise ProtocolViolation(f"not an FTP reply: {lines[0][:60]!r}")
+        words = (line.removeprefix(code).lstrip(" -") for line in lines)
+        return cls(int(code), " ".join(word for word in words if word))
+
+    @property
+    def is_preliminary(self) -> bool:
+        return self.code < 200
+
+    @property
+    def is_complete(self) -> bool:
+        return 200 <= self.code < 300
+
+    @property
+    def is_unknown(self) -> bool:
+        """The server does not know the command, whatever its argument."""
+        return self.code in (500, 502)
+
+
+# vsftpd: "There are too many connections from your internet address"; pyftpdlib: "Too many
+# connections"; proftpd: "the maximum number of clients (2) from your host are already connected".
+_CROWDED = re.compile(r"too many|maximum|limit|already connected", re.IGNORECASE)
+# "Permission denied", "Not enough privileges", "Access is denied"; a server that tells a missing
+# file and one that is not for us in the same words cannot be told apart.
+_FORBIDDEN = re.compile(r"permission|denied|privilege|forbidden|not allowed", re.IGNORECASE)
+
+
+def _not_there(code: int, text: str) -> TransferError:
+    """550 and its kin: no such file, or not for us, as the text says."""
+    return (NotAuthorized if _FORBIDDEN.search(text) else NotFound)(code, text)
+
+
+def _account(code: int, text: str) -> TransferError:
+    return NotAuthorized(code, f"an account (ACCT) is asked for, which is not supported: {text}")
+
+
+def no_tls(code: int, text: str) -> TransferError:
+    """Return the error for a server that will not be spoken to under TLS."""
+    return TLSFailed(f"{code} {text}", status=code)
+
+
+_BY_CODE: dict[int, Callable[[int, str], TransferError]] = {
+    332: _account,
+    430: NotAuthorized,
+    431: no_tls,
+    530: NotAuthorized,
+    532: _account,
+    533: no_tls,
+    534: no_tls,
+    535: no_tls,
+    536: no_tls,
+    550: _not_there,
+    553: _not_there,
+}
+
+
+def refusal(reply: Reply) -> TransferError:
+    """Return the error for a reply that is not the one that was hoped for.
+
+    4yz may pass, and the same URL is worth another try; 5yz will not (RFC 959).
+    """
+    if reply.code in _BY_CODE:
+        return _BY_CODE[reply.code](*reply)
+    if 400 <= reply.code < 500:
+        return ServerFailed(*reply)
+    if 500 <= reply.code < 600:
+        return BadStatus(*reply)
+    return ProtocolViolation(f"unexpected reply {reply.code} {reply.text}", status=reply.code)
+
+
+def is_crowded(error: BaseException) -> bool:
+    """Tell whether a server refused a further connection only because of those that there are."""
+    if not isinstance(error, BadStatus) or error.status not in (421, 530):
+        return False
+    return _CROWDED.search(error.reason) is not None

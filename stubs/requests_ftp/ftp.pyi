@@ -1,0 +1,16 @@
+"""What is used of requests-ftp, which has no types of its own."""
+
+import ftplib
+from collections.abc import Callable
+
+from requests import PreparedRequest, Response
+from requests.adapters import BaseAdapter
+
+class FTPAdapter(BaseAdapter):
+    conn: ftplib.FTP
+    func_table: dict[str, Callable[[str, PreparedRequest], Response]]
+    def __init__(self) -> None: ...
+    def close(self) -> None: ...
+    def get_username_password_from_header(
+        self, request: PreparedRequest
+    ) -> tuple[str, str] | None: ...
