@@ -7,6 +7,7 @@ when a named file has changed.
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import tempfile
 import threading
@@ -49,6 +50,23 @@ def as_asked(settings: TLSSettings, verify: Any, cert: Any) -> TLSSettings:
     certificate, key = cert if isinstance(cert, tuple) else (cert, None)
     authorities = verify if isinstance(verify, str) else settings.ca_cert
     return TLSSettings(authorities, certificate, key, verify is not False)
+
+
+def wrap(
+    context: ssl.SSLContext, sock: socket.socket, host: str, session: ssl.SSLSession | None = None
+) -> ssl.SSLSocket:
+    """Shake hands as a client, over a socket that is the result's from then on.
+
+    An end without close_notify will raise ``ssl.SSLEOFError``, so that it can be told from one
+    that the peer meant. ``session`` is one that the peer may know from another connection.
+    """
+    try:
+        return context.wrap_socket(
+            sock, server_hostname=host, suppress_ragged_eofs=False, session=session
+        )
+    except OSError as error:
+        close_forgotten(error)
+        raise
 
 
 def close_forgotten(error: BaseException) -> None:

@@ -101,23 +101,9 @@ class Control(Dialogue):
         self.is_open = True
 
     def _secure(self) -> None:
-        assert self.sock is not None
-        self.sock = self._wrapped(self.sock, None)
-
-    def _wrapped(self, sock: socket.socket, session: ssl.SSLSession | None) -> ssl.SSLSocket:
-        assert self.place.tls is not None
-        if self._context is None:  # one for both connections: a session belongs to its context
-            self._context = tls.ssl_context(self.place.tls)
-        try:
-            return self._context.wrap_socket(
-                sock,
-                server_hostname=self.host.strip("[]"),
-                suppress_ragged_eofs=False,
-                session=session,
-            )
-        except OSError as error:
-            tls.close_forgotten(error)
-            raise
+        assert self.place.tls is not None and self.sock is not None
+        self._context = tls.ssl_context(self.place.tls)
+        self.sock = tls.wrap(self._context, self.sock, self.host)
 
     def _ask_for_tls(self, line: str, code: int) -> None:
         """Send a line without whose consent nothing more may be said."""
@@ -233,10 +219,11 @@ class Control(Dialogue):
         if not reply.is_preliminary:
             raise refusal(reply)
         self.watch.attach(self._data_lifeline)
-        if self.place.tls is not None:
-            # Servers take it for a proof that both connections have one client.
+        if self._context is not None:
+            # The control connection's session: servers take it for a proof that both have one
+            # client. It belongs to its context.
             assert isinstance(self.sock, ssl.SSLSocket)
-            self._data = self._wrapped(self._data, self.sock.session)
+            self._data = tls.wrap(self._context, self._data, self.host, self.sock.session)
         return self._data
 
     def ntransfercmd(
