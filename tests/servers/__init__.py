@@ -6,7 +6,9 @@ good file server in ``files``. ``Gate`` holds requests until the test lets them 
 is a fault server that passes on; ``Blackhole`` never answers a connect; ``tls`` makes
 certificates; ``leaks`` finds what a test left behind. ``ledger`` is the servers' shared record.
 
-Imports go one way: server -> gate, steps -> conversation -> ledger -> request.
+``tests.servers.ftp`` has the same for FTP, with names of its own for its steps.
+
+Imports go one way: server -> listener -> gate, steps -> conversation -> ledger -> request.
 """
 
 from tests.servers.blackhole import Blackhole

@@ -6,7 +6,6 @@ import os
 
 from tests.servers.conversation import Conversation
 from tests.servers.ledger import Ledger
-from tests.servers.request import Request
 
 ALWAYS = 1 << 62  # permits that no test uses up
 
@@ -16,7 +15,7 @@ class Gate:
 
     A gate is a semaphore that can be polled together with a socket (``eventfd``), so neither a
     client that leaves nor the server's end has to wait for the gate. Made by
-    ``FaultServer.gate()``; the server closes it. Who waits is counted in the server's ``held``.
+    ``Listener.gate()``; the server closes it. Who waits is counted in the server's ``held``.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -24,7 +23,7 @@ class Gate:
         self._permits = os.eventfd(0, os.EFD_SEMAPHORE | os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.waiting = 0
 
-    def __call__(self, conn: Conversation, request: Request) -> None:
+    def __call__(self, conn: Conversation, request: object) -> None:
         self._count(+1)
         try:
             while True:

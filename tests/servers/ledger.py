@@ -9,11 +9,16 @@ from typing import Protocol
 from tests.servers.request import Request
 
 
-class Live(Protocol):
+class Watched(Protocol):
+    """What has to be woken when the server ends."""
+
+    def shut_down(self) -> None: ...
+
+
+class Live(Watched, Protocol):
     """A connection, as far as the ledger must know it."""
 
     def peer_left(self) -> bool: ...
-    def shut_down(self) -> None: ...
 
 
 class Ledger:
@@ -35,6 +40,7 @@ class Ledger:
         self.tls_failures: list[str] = []
         self.failures: list[BaseException] = []
         self._live: set[Live] = set()
+        self._watched: set[Watched] = set()
 
     @property
     def open(self) -> int:
@@ -53,21 +59,24 @@ class Ledger:
             self.peak = max(self.peak, self.open)
             self.changed.notify_all()
 
-    def watch(self, live: Live) -> None:
-        """Shut ``live`` down with the others, without counting it as accepted."""
+    def watch(self, other: Watched) -> None:
+        """Shut ``other`` down with the connections; it is counted nowhere."""
         with self.changed:
-            self._live.add(live)
+            self._watched.add(other)
+            if self.stopping.is_set():  # whoever stops the server may have been here already
+                other.shut_down()
 
-    def left(self, live: Live) -> None:
+    def left(self, one: Watched) -> None:
         with self.changed:
-            self._live.discard(live)
+            self._live.discard(one)
+            self._watched.discard(one)
             self.changed.notify_all()
 
     def shut_down_all(self) -> None:
         """Wake every thread that waits for a peer; nothing can be sent or received after."""
         with self.changed:
-            for live in self._live:
-                live.shut_down()
+            for one in (*self._live, *self._watched):
+                one.shut_down()
 
     def saw(self, request: Request) -> None:
         with self.changed:

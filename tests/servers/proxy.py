@@ -112,9 +112,6 @@ class _Upstream:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
-    def peer_left(self) -> bool:
-        return True
-
     def shut_down(self) -> None:
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)

@@ -10,13 +10,19 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
+from typing import TypeVar
 
 from tests.servers.conversation import Conversation, Cut
 from tests.servers.request import Request
 
 Script = Callable[[Conversation, Request], None]
+Step = Callable[[Conversation, object], None]
+"""A script that does not look at what was asked: good for every kind of server."""
 Answer = Script | Sequence[Script]
 """One script for every request, or a list: one for each, the last one repeats."""
+
+C = TypeVar("C", bound=Conversation)
+R = TypeVar("R")
 Fields = Mapping[str, str] | Sequence[tuple[str, str]]
 """Header fields; a sequence of pairs where a name repeats."""
 
@@ -70,25 +76,25 @@ def reply(
     return script
 
 
-def head(status: int = 200, headers: Fields = ()) -> Script:
+def head(status: int = 200, headers: Fields = ()) -> Step:
     """A status line and header block, exactly these fields."""
     return send(head_bytes(status, headers))
 
 
-def send(data: bytes) -> Script:
+def send(data: bytes) -> Step:
     """Exactly these bytes; the connection stays open."""
     return lambda conn, request: conn.send(data)
 
 
-def send_raw(data: bytes) -> Script:
+def send_raw(data: bytes) -> Step:
     """Exactly these bytes on the TCP connection, below TLS."""
     return lambda conn, request: conn.send_raw(data)
 
 
-def drip(data: bytes, *, every: float, size: int = 1) -> Script:
+def drip(data: bytes, *, every: float, size: int = 1) -> Step:
     """Send ``data`` in pieces of ``size`` bytes, ``every`` seconds one; ends with its server."""
 
-    def script(conn: Conversation, request: Request) -> None:
+    def script(conn: Conversation, request: object) -> None:
         for start in range(0, len(data), size):
             if start:
                 conn.pause(every)
@@ -97,10 +103,10 @@ def drip(data: bytes, *, every: float, size: int = 1) -> Script:
     return script
 
 
-def repeat(data: bytes, *, every: float = 0.0, times: int | None = None) -> Script:
+def repeat(data: bytes, *, every: float = 0.0, times: int | None = None) -> Step:
     """Send ``data`` again and again, for ever unless ``times`` says how often."""
 
-    def script(conn: Conversation, request: Request) -> None:
+    def script(conn: Conversation, request: object) -> None:
         for turn in itertools.count() if times is None else range(times):
             if turn and every:
                 conn.pause(every)
@@ -109,30 +115,30 @@ def repeat(data: bytes, *, every: float = 0.0, times: int | None = None) -> Scri
     return script
 
 
-def pause(seconds: float) -> Script:
+def pause(seconds: float) -> Step:
     """Let time pass, unless the client leaves or the server stops before."""
     return lambda conn, request: conn.pause(seconds)
 
 
-def hold(conn: Conversation, request: Request) -> None:
+def hold(conn: Conversation, request: object) -> None:
     """Stall until the client leaves or the server stops; counted in ``server.held``."""
     conn.hold()
 
 
-def next_request_begins(conn: Conversation, request: Request) -> None:
+def next_request_begins(conn: Conversation, request: object) -> None:
     """Wait until the first bytes of the client's next request are here; they are not lost."""
     conn.wait_readable()
 
 
-def cut(how: Cut = Cut.FIN) -> Script:
+def cut(how: Cut = Cut.FIN) -> Step:
     """End the connection: in order, without close_notify, or by reset."""
     return lambda conn, request: conn.cut(how)
 
 
-def steps(*scripts: Script) -> Script:
+def steps(*scripts: Callable[[C, R], None]) -> Callable[[C, R], None]:
     """One script after the other on the same request, until one ends the connection."""
 
-    def script(conn: Conversation, request: Request) -> None:
+    def script(conn: C, request: R) -> None:
         for step in scripts:
             if conn.closed:
                 return
@@ -141,14 +147,14 @@ def steps(*scripts: Script) -> Script:
     return script
 
 
-def in_turn(*scripts: Script) -> Script:
+def in_turn(*scripts: Callable[[C, R], None]) -> Callable[[C, R], None]:
     """The first script for the first request, and so on; the last one repeats."""
     if not scripts:
         raise ValueError("no scripts given")
     lock = threading.Lock()
     turns = itertools.chain(scripts[:-1], itertools.repeat(scripts[-1]))
 
-    def script(conn: Conversation, request: Request) -> None:
+    def script(conn: C, request: R) -> None:
         with lock:
             chosen = next(turns)
         chosen(conn, request)
@@ -156,7 +162,9 @@ def in_turn(*scripts: Script) -> Script:
     return script
 
 
-def as_script(answer: Answer) -> Script:
+def as_script(
+    answer: Callable[[C, R], None] | Sequence[Callable[[C, R], None]],
+) -> Callable[[C, R], None]:
     """One script of whatever a server can be told to answer."""
     return answer if callable(answer) else in_turn(*answer)
 
