@@ -1,0 +1,383 @@
+"""FTP where it works: every way of downloading, and every way of naming a file."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from pulp_download import (
+    BadStatus,
+    Batch,
+    Download,
+    FileWriter,
+    InvalidURL,
+    MemoryWriter,
+    NotFound,
+    TransferError,
+    UnsupportedScheme,
+)
+from tests.functional.asking import fetched as fetched_bytes
+from tests.functional.fetch import BODY, fetched, refused, remote_for, sha256, whole
+from tests.servers import FaultServer
+from tests.servers import reply as http_reply
+from tests.servers.ftp import (
+    FtpFaultServer,
+    begin_data,
+    end_data,
+    reply,
+    send_file,
+    steps,
+)
+
+MODIFIED = datetime(2023, 11, 4, 5, 6, 7)
+LAST_MODIFIED = "Sat, 04 Nov 2023 05:06:07 GMT"
+EARLIER = "Fri, 03 Nov 2023 05:06:07 GMT"
+
+
+@pytest.mark.need("I11")
+@pytest.mark.need("I3")
+def test_a_file_is_downloaded_verified_and_stored_under_its_name(
+    ftp: FtpFaultServer, target: Path
+) -> None:
+    ftp.publish("/pool/a.bin", BODY)
+    result = fetched(ftp.url("/pool/a.bin"), target, validations=whole(BODY))
+    assert target.read_bytes() == BODY
+    assert (result.length_verified, result.attempts) == (True, ())
+    assert result.final_url == ftp.url("/pool/a.bin")
+    assert [f"{verb} {argument}".strip() for _, verb, argument in ftp.commands] == [
+        "USER anonymous",
+        "PASS anonymous@",
+        "FEAT",
+        "OPTS UTF8 ON",
+        "TYPE I",
+        "SIZE pool/a.bin",
+        "MDTM pool/a.bin",
+        "EPSV",
+        "RETR pool/a.bin",
+    ]
+
+
+def test_both_families_of_addresses_are_spoken(target: Path) -> None:
+    with FtpFaultServer(host="::1") as server:
+        server.publish("/a", BODY)
+        fetched(server.url("/a"), target, validations=whole(BODY))
+        assert "PASV" not in server.verbs()
+
+
+def test_a_server_without_epsv_is_asked_by_pasv_and_not_twice(
+    ftp: FtpFaultServer, target: Path
+) -> None:
+    ftp.publish("/a", BODY)
+    ftp.on("EPSV", reply("500 What?"))
+    with remote_for() as remote:
+        for _ in range(2):
+            fetched(ftp.url("/a"), target, remote=remote, validations=whole(BODY))
+    assert [verb for verb in ftp.verbs() if verb.endswith("SV")] == ["EPSV", "PASV", "PASV"]
+
+
+def test_a_port_of_epsv_that_is_closed_is_no_failure_where_pasv_has_another(
+    ftp: FtpFaultServer, target: Path
+) -> None:
+    ftp.publish("/a", BODY)
+    with FtpFaultServer() as gone:
+        port = gone.port
+    ftp.on("EPSV", reply(f"229 Entering Extended Passive Mode (|||{port}|)"))
+    result = fetched(ftp.url("/a"), target, validations=whole(BODY))
+    assert result.attempts == ()
+    assert [verb for verb in ftp.verbs() if verb.endswith("SV")] == ["EPSV", "PASV"]
+
+
+def test_an_empty_file_is_a_file(ftp: FtpFaultServer, target: Path) -> None:
+    ftp.publish("/empty", b"")
+    result = fetched(ftp.url("/empty"), target, validations=whole(b""))
+    assert target.read_bytes() == b""
+    assert result.length_verified
+
+
+@pytest.mark.fault(95)
+@pytest.mark.parametrize(
+    "features", ["500 What?", "211 None.", "211-Features:\r\n EPSV\r\n UTF8\r\n211 End"]
+)
+def test_a_server_that_tells_little_of_itself_serves_files_nevertheless(
+    ftp: FtpFaultServer, target: Path, features: str
+) -> None:
+    ftp.publish("/a", BODY)
+    ftp.on("FEAT", reply(features))
+    fetched(ftp.url("/a"), target, validations=whole(BODY))
+    assert ("SIZE" in ftp.verbs()) is features.startswith("500")
+    assert ("OPTS" in ftp.verbs()) is ("UTF8" in features)
+
+
+# -- open answers
+
+
+@pytest.mark.need("S2")
+@pytest.mark.need("S6")
+@pytest.mark.need("S7")
+def test_size_and_date_are_there_before_the_first_byte_and_bytes_come_at_once(
+    ftp: FtpFaultServer,
+) -> None:
+    gate = ftp.gate()
+    ftp.publish("/a", BODY, modified=MODIFIED)
+    rest = send_file(start=5000)
+    ftp.on(
+        "RETR",
+        steps(begin_data(), send_file(until=5000), gate, rest, end_data(), reply("226 Done.")),
+    )
+    with Download(ftp.url("/a")).iter_content() as content:
+        assert (content.status, content.size) == (200, len(BODY))
+        assert content.headers["Content-Length"] == str(len(BODY))
+        assert content.headers["Last-Modified"] == LAST_MODIFIED
+        assert content.headers["Accept-Ranges"] == "bytes"
+        received = b""
+        while len(received) < 4999:  # one byte is always held back
+            received += next(content)
+        assert received == BODY[:4999]
+        gate.open()
+        assert received + b"".join(content) == BODY
+        assert content.is_verified
+
+
+def test_head_tells_size_and_date_and_opens_no_data_connection(ftp: FtpFaultServer) -> None:
+    ftp.publish("/a", BODY, modified=MODIFIED)
+    with remote_for() as remote:
+        for _ in range(2):
+            with Download(ftp.url("/a"), remote=remote).head() as content:
+                assert (content.status, content.size) == (200, len(BODY))
+                assert content.headers["Last-Modified"] == LAST_MODIFIED
+                assert list(content) == []
+        with pytest.raises(NotFound):
+            Download(ftp.url("/absent"), remote=remote).head()
+    assert (ftp.data, ftp.accepted) == ([], 1)
+
+
+def test_head_of_a_server_that_knows_neither_size_nor_date_says_so(ftp: FtpFaultServer) -> None:
+    ftp.publish("/a", BODY)
+    ftp.on("FEAT", reply("211 None."))
+    with remote_for() as remote, pytest.raises(BadStatus, match="neither SIZE nor MDTM") as caught:
+        Download(ftp.url("/a"), remote=remote).head()
+    assert (type(caught.value), caught.value.status) == (BadStatus, 502)
+
+
+RANGES = {
+    "bytes=0-": (206, 0, 10_240),
+    "bytes=100-": (206, 100, 10_240),
+    "bytes=-100": (206, 10_140, 10_240),
+    "bytes=0-99": (206, 0, 100),
+    "bytes=5000-5999": (206, 5000, 6000),
+    "bytes=10000-99999": (206, 10_000, 10_240),
+    "bytes=10239-": (206, 10_239, 10_240),
+    "bytes=1-2,5-6": (200, 0, 10_240),
+}
+
+
+@pytest.mark.parametrize("asked", RANGES)
+def test_a_range_is_answered_as_by_an_http_server(ftp: FtpFaultServer, asked: str) -> None:
+    status, start, end = RANGES[asked]
+    ftp.publish("/a", BODY)
+    with remote_for() as remote:
+        download = Download(ftp.url("/a"), remote=remote)
+        with download.iter_content(headers={"Range": asked}) as content:
+            assert (content.status, content.size) == (status, end - start)
+            told = f"bytes {start}-{end - 1}/10240" if status == 206 else None
+            assert content.headers.get("Content-Range") == told
+            assert b"".join(content) == BODY[start:end]
+    assert ftp.arguments("REST") == ([str(start)] if start else [])
+
+
+def test_a_range_that_ends_early_costs_its_connection_and_one_to_the_end_does_not(
+    ftp: FtpFaultServer,
+) -> None:
+    ftp.publish("/a", BODY)
+    with remote_for() as remote:
+        download = Download(ftp.url("/a"), remote=remote)
+        for asked, logins in (("bytes=9000-", 1), ("bytes=9000-", 1), ("bytes=0-99", 1)):
+            b"".join(download.iter_content(headers={"Range": asked}))
+            assert len(ftp.logins) == logins
+        b"".join(download.iter_content())
+        assert len(ftp.logins) == 2
+
+
+@pytest.mark.parametrize("asked", ["bytes=10240-", "bytes=99999-100000", "bytes=-0"])
+def test_a_range_behind_the_end_is_answered_by_416(ftp: FtpFaultServer, asked: str) -> None:
+    ftp.publish("/a", BODY)
+    with remote_for() as remote:
+        download = Download(ftp.url("/a"), remote=remote)
+        with download.iter_content(headers={"Range": asked}) as content:
+            assert (content.status, content.headers["Content-Range"]) == (416, "bytes */10240")
+            assert list(content) == []
+    assert ftp.data == []
+
+
+@pytest.mark.parametrize(("since", "status"), [(LAST_MODIFIED, 304), (EARLIER, 200)])
+def test_a_file_that_has_not_changed_is_not_sent(
+    ftp: FtpFaultServer, since: str, status: int
+) -> None:
+    ftp.publish("/a", BODY, modified=MODIFIED)
+    with remote_for() as remote:
+        download = Download(ftp.url("/a"), remote=remote)
+        with download.iter_content(headers={"If-Modified-Since": since}) as content:
+            assert content.status == status
+            assert b"".join(content) == (BODY if status == 200 else b"")
+    assert len(ftp.data) == (status == 200)
+
+
+def test_a_part_of_another_state_of_the_file_is_the_whole_file(ftp: FtpFaultServer) -> None:
+    ftp.publish("/a", BODY, modified=MODIFIED)
+    with remote_for() as remote:
+        download = Download(ftp.url("/a"), remote=remote)
+        for state, status in ((LAST_MODIFIED, 206), (EARLIER, 200)):
+            headers = {"Range": "bytes=100-", "If-Range": state}
+            with download.iter_content(headers=headers) as content:
+                assert content.status == status
+                assert b"".join(content) == BODY[100 if status == 206 else 0 :]
+
+
+def test_a_kept_file_without_a_digest_is_asked_for_by_its_date(
+    ftp: FtpFaultServer, absent: Path
+) -> None:
+    ftp.publish("/a", BODY, modified=MODIFIED)
+    with remote_for() as remote:
+        download = Download(ftp.url("/a"), FileWriter(absent, keep=True), remote=remote)
+        assert [download.run().present for _ in range(2)] == [False, True]
+    assert absent.stat().st_mtime == 1699074367.0
+    assert len(ftp.data) == 1
+
+
+# -- many files
+
+
+@pytest.mark.need("I2")
+@pytest.mark.need("I11")
+@pytest.mark.need("S2")
+def test_ftp_and_http_and_files_come_in_one_batch(
+    ftp: FtpFaultServer, ftps: FtpFaultServer, server: FaultServer, tmp_path: Path
+) -> None:
+    bodies = {number: f"file {number}".encode() * 100 for number in range(40)}
+    (tmp_path / "local").write_bytes(b"local")
+    places = []
+    for number, body in bodies.items():
+        server.on(f"/{number}", http_reply(200, body))
+        ftp.publish(f"/{number}", body)
+        ftps.publish(f"/{number}", body)
+        # explicit TLS is asked for by the scheme on port 21 only, which is not ours to bind
+        places += [(number, one.url(f"/{number}")) for one in (server, ftp)]
+    with remote_for() as remote, remote_for(ftp_tls=True) as secure:
+        downloads = [
+            *(
+                Download(url, MemoryWriter(), remote=remote, attachment=number,
+                         validations=whole(bodies[number]))
+                for number, url in places
+            ),
+            *(
+                Download(ftps.url(f"/{number}"), MemoryWriter(), remote=secure,
+                         attachment=number, validations=[sha256(body)])
+                for number, body in bodies.items()
+            ),
+            Download((tmp_path / "local").as_uri(), MemoryWriter(), remote=remote),
+        ]  # fmt: skip
+        with Batch(downloads, concurrency=8) as batch:
+            results = [future.result() for future in batch]
+    assert len(results) == 121
+    assert all(result.attempts == () for result in results)
+    for result in results:
+        if result.download.attachment is not None:
+            writer = result.download.writer
+            assert isinstance(writer, MemoryWriter)
+            assert writer.getvalue() == bodies[result.download.attachment]
+    assert len(ftp.logins) <= 8
+    assert len(ftps.logins) <= 8
+
+
+# -- names
+
+
+NAMES = {
+    "/with%20space": "/home/with space",
+    "/with space": "/home/with space",
+    "/%2Fabs/file": "/abs/file",
+    "/%2fabs/file": "/abs/file",
+    "//abs/file": "/abs/file",
+    "/pool/deep/file": "/home/pool/deep/file",
+    "/caf%C3%A9": "/home/café",
+    "/café": "/home/café",
+    "/latin-%E9": "/home/latin-\udce9",
+    "/what?": "/home/what?",
+    "/a?b=c&d": "/home/a?b=c&d",
+    "/100%25": "/home/100%",
+    "/100%": "/home/100%",
+    "/a%252Fb": "/home/a%2Fb",
+    "/a+b;c=1": "/home/a+b;c=1",
+    "/a;type=i": "/home/a",
+    "/a;type=I": "/home/a",
+    "/a%3Btype=a": "/home/a;type=a",
+    "/a#fragment": "/home/a",
+    "/-l": "/home/-l",
+}
+
+
+@pytest.mark.fault(101)
+@pytest.mark.parametrize("path", NAMES)
+def test_a_path_is_decoded_once_and_begins_where_one_is_after_logging_in(
+    target: Path, path: str
+) -> None:
+    with FtpFaultServer(home="/home") as server:
+        server.publish(NAMES[path], BODY)
+        fetched(server.url(path), target, validations=whole(BODY))
+
+
+@pytest.mark.fault(101)
+@pytest.mark.parametrize("kind", "aAdDeEx")
+def test_other_types_than_a_files_own_bytes_are_refused_before_connecting(
+    ftp: FtpFaultServer, kind: str
+) -> None:
+    with pytest.raises(InvalidURL, match="only ;type=i"):
+        Download(ftp.url(f"/a;type={kind}"), MemoryWriter())
+    assert ftp.accepted == 0
+
+
+@pytest.mark.fault(101)
+@pytest.mark.parametrize("path", ["/", "/pool/", "/%2F", "/pool/;type=i", "/pool%2F"])
+def test_a_url_of_a_folder_is_refused_before_connecting(
+    ftp: FtpFaultServer, target: Path, path: str
+) -> None:
+    error = refused(TransferError, ftp.url(path), target, max_retries=3)
+    assert "folder" in error.reason
+    assert (error.retryable, len(error.attempts), ftp.accepted) == (False, 1, 0)
+
+
+@pytest.mark.fault(101)
+def test_a_name_that_turns_out_to_be_a_folder_is_told_from_an_absent_one(
+    ftp: FtpFaultServer, target: Path
+) -> None:
+    ftp.publish("/pool/a", BODY)
+    with remote_for() as remote:
+        error = refused(TransferError, ftp.url("/pool"), target, remote=remote)
+        assert "folder" in error.reason
+        refused(NotFound, ftp.url("/pool/b"), target, remote=remote)
+        with pytest.raises(TransferError, match="folder") as caught:
+            Download(ftp.url("/pool"), remote=remote).head()
+        assert type(caught.value) is TransferError
+        fetched(ftp.url("/pool/a"), target, remote=remote)  # where it was after logging in
+
+
+def test_a_scheme_of_another_family_is_still_unsupported(target: Path) -> None:
+    refused(UnsupportedScheme, "sftp://127.0.0.1/a", target)
+
+
+def test_a_session_answers_get_and_head_as_requests_would(ftp: FtpFaultServer) -> None:
+    ftp.publish("/a", BODY, modified=MODIFIED)
+    with remote_for() as remote:
+        session = remote.session
+        answer = session.get(ftp.url("/a"))
+        assert (answer.status_code, answer.reason, answer.content) == (200, "OK", BODY)
+        assert answer.headers["last-modified"] == LAST_MODIFIED
+        assert session.head(ftp.url("/a")).headers["Content-Length"] == "10240"
+        part = session.get(ftp.url("/a"), headers={"Range": "bytes=-3"})
+        assert (part.status_code, part.content) == (206, BODY[-3:])
+        with session.get(ftp.url("/a"), stream=True, timeout=(5, 5)) as streamed:
+            assert b"".join(streamed.iter_content(1000)) == BODY
+        assert fetched_bytes(ftp.url("/a"), remote) == BODY
+    assert len(ftp.logins) == 1
