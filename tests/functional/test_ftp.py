@@ -11,7 +11,6 @@ from pulp_download import (
     BadStatus,
     Batch,
     Download,
-    FileWriter,
     MemoryWriter,
     NotFound,
     UnsupportedScheme,
@@ -31,7 +30,6 @@ from tests.servers.ftp import (
 
 MODIFIED = datetime(2023, 11, 4, 5, 6, 7)
 LAST_MODIFIED = "Sat, 04 Nov 2023 05:06:07 GMT"
-EARLIER = "Fri, 03 Nov 2023 05:06:07 GMT"
 
 
 @pytest.mark.need("I11")
@@ -157,91 +155,6 @@ def test_head_of_a_server_that_knows_neither_size_nor_date_says_so(ftp: FtpFault
     with remote_for() as remote, pytest.raises(BadStatus, match="neither SIZE nor MDTM") as caught:
         Download(ftp.url("/a"), remote=remote).head()
     assert (type(caught.value), caught.value.status) == (BadStatus, 502)
-
-
-RANGES = {
-    "bytes=0-": (206, 0, 10_240),
-    "bytes=100-": (206, 100, 10_240),
-    "bytes=-100": (206, 10_140, 10_240),
-    "bytes=0-99": (206, 0, 100),
-    "bytes=5000-5999": (206, 5000, 6000),
-    "bytes=10000-99999": (206, 10_000, 10_240),
-    "bytes=10239-": (206, 10_239, 10_240),
-    "bytes=1-2,5-6": (200, 0, 10_240),
-}
-
-
-@pytest.mark.parametrize("asked", RANGES)
-def test_a_range_is_answered_as_by_an_http_server(ftp: FtpFaultServer, asked: str) -> None:
-    status, start, end = RANGES[asked]
-    ftp.publish("/a", BODY)
-    with remote_for() as remote:
-        download = Download(ftp.url("/a"), remote=remote)
-        with download.iter_content(headers={"Range": asked}) as content:
-            assert (content.status, content.size) == (status, end - start)
-            told = f"bytes {start}-{end - 1}/10240" if status == 206 else None
-            assert content.headers.get("Content-Range") == told
-            assert b"".join(content) == BODY[start:end]
-    assert ftp.arguments("REST") == ([str(start)] if start else [])
-
-
-def test_a_range_that_ends_early_costs_its_connection_and_one_to_the_end_does_not(
-    ftp: FtpFaultServer,
-) -> None:
-    ftp.publish("/a", BODY)
-    with remote_for() as remote:
-        download = Download(ftp.url("/a"), remote=remote)
-        for asked, logins in (("bytes=9000-", 1), ("bytes=9000-", 1), ("bytes=0-99", 1)):
-            b"".join(download.iter_content(headers={"Range": asked}))
-            assert len(ftp.logins) == logins
-        b"".join(download.iter_content())
-        assert len(ftp.logins) == 2
-
-
-@pytest.mark.parametrize("asked", ["bytes=10240-", "bytes=99999-100000", "bytes=-0"])
-def test_a_range_behind_the_end_is_answered_by_416(ftp: FtpFaultServer, asked: str) -> None:
-    ftp.publish("/a", BODY)
-    with remote_for() as remote:
-        download = Download(ftp.url("/a"), remote=remote)
-        with download.iter_content(headers={"Range": asked}) as content:
-            assert (content.status, content.headers["Content-Range"]) == (416, "bytes */10240")
-            assert list(content) == []
-    assert ftp.data == []
-
-
-@pytest.mark.parametrize(("since", "status"), [(LAST_MODIFIED, 304), (EARLIER, 200)])
-def test_a_file_that_has_not_changed_is_not_sent(
-    ftp: FtpFaultServer, since: str, status: int
-) -> None:
-    ftp.publish("/a", BODY, modified=MODIFIED)
-    with remote_for() as remote:
-        download = Download(ftp.url("/a"), remote=remote)
-        with download.iter_content(headers={"If-Modified-Since": since}) as content:
-            assert content.status == status
-            assert b"".join(content) == (BODY if status == 200 else b"")
-    assert len(ftp.data) == (status == 200)
-
-
-def test_a_part_of_another_state_of_the_file_is_the_whole_file(ftp: FtpFaultServer) -> None:
-    ftp.publish("/a", BODY, modified=MODIFIED)
-    with remote_for() as remote:
-        download = Download(ftp.url("/a"), remote=remote)
-        for state, status in ((LAST_MODIFIED, 206), (EARLIER, 200)):
-            headers = {"Range": "bytes=100-", "If-Range": state}
-            with download.iter_content(headers=headers) as content:
-                assert content.status == status
-                assert b"".join(content) == BODY[100 if status == 206 else 0 :]
-
-
-def test_a_kept_file_without_a_digest_is_asked_for_by_its_date(
-    ftp: FtpFaultServer, absent: Path
-) -> None:
-    ftp.publish("/a", BODY, modified=MODIFIED)
-    with remote_for() as remote:
-        download = Download(ftp.url("/a"), FileWriter(absent, keep=True), remote=remote)
-        assert [download.run().present for _ in range(2)] == [False, True]
-    assert absent.stat().st_mtime == 1699074367.0
-    assert len(ftp.data) == 1
 
 
 # -- many files
