@@ -68,6 +68,10 @@ class FtpAdapter(FTPAdapter):
         self._pool = Pool()
         self._local = threading.local()  # which connection requests-ftp's verbs use
 
+    def renew(self) -> None:
+        """Start with no connections; those that there are belong to another process."""
+        self._pool.renew()
+
     def close(self) -> None:
         """Close every idle connection; those in use are closed when they come back."""
         self._pool.close()
