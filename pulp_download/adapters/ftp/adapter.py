@@ -92,8 +92,7 @@ class FtpAdapter(FTPAdapter):
         url = URL.parse(request.url or "")
         proxy = select_proxy(str(url), dict(proxies or {}))
         if proxy is not None:
-            if url.scheme != "ftp" or not proxy.lower().startswith(("http://", "https://")):
-                raise ProxyFailed("only ftp:// goes through a proxy, and only one that speaks HTTP")
+            _check_proxy(url, proxy)
             return self._http.send(request, stream, timeout, verify, cert, proxies)
         place = self._place(url, request, verify, cert)
         path = path_of(url)
@@ -166,6 +165,15 @@ class FtpAdapter(FTPAdapter):
     @conn.setter
     def conn(self, conn: ftplib.FTP) -> None:
         self._local.conn = conn
+
+
+def _check_proxy(url: URL, proxy: str) -> None:
+    """Raise what no further try would mend; a proxy without a scheme speaks HTTP, as in requests."""
+    scheme = proxy.partition("://")[0].lower() if "://" in proxy else "http"
+    if url.scheme != "ftp" or scheme not in ("http", "https"):
+        error = ProxyFailed("only ftp:// goes through a proxy, and only one that speaks HTTP")
+        error.retryable = False
+        raise error
 
 
 def path_of(url: URL) -> str:
