@@ -9,6 +9,7 @@ import pytest
 
 from tests.functional.fetch import OLD
 from tests.servers import FaultServer, authority
+from tests.servers.ftp import FtpFaultServer
 
 
 @pytest.fixture
@@ -32,6 +33,27 @@ def either(request: pytest.FixtureRequest) -> FaultServer:
     chosen = request.getfixturevalue(name)
     assert isinstance(chosen, FaultServer)
     return chosen
+
+
+@pytest.fixture
+def ftp() -> Iterator[FtpFaultServer]:
+    """An FTP server without TLS."""
+    with FtpFaultServer() as plain:
+        yield plain
+
+
+@pytest.fixture
+def ftps() -> Iterator[FtpFaultServer]:
+    """An FTP server that grants AUTH TLS with a certificate that is trusted."""
+    with FtpFaultServer(tls=authority().server_context()) as encrypted:
+        yield encrypted
+
+
+@pytest.fixture
+def implicit() -> Iterator[FtpFaultServer]:
+    """An FTP server that speaks TLS from the first byte on."""
+    with FtpFaultServer(tls=authority().server_context(), implicit=True) as encrypted:
+        yield encrypted
 
 
 @pytest.fixture

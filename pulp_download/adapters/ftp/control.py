@@ -209,7 +209,7 @@ class Control(Dialogue):
                 self._has_no_epsv = True
             self.ask("PASV", 227)
             return _checked(ftplib.parse227(self.lines[-1]))
-        except ftplib.Error:
+        except (ftplib.Error, ValueError):  # the latter for a port that is no number
             raise ProtocolViolation(f"malformed reply {self.lines[-1][:60]!r}") from None
 
     def start(self, line: str) -> socket.socket:

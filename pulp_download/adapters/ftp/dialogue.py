@@ -55,7 +55,7 @@ class Dialogue(ftplib.FTP):
     def getmultiline(self) -> str:
         """Return one reply's lines (RFC 959 section 4.2), within a limit."""
         lines = [self.getline()]
-        if lines[0][3:4] == "-":
+        if lines[0][3:4] == "-" and lines[0][:3].isdecimal():  # "SSH-2.0" begins nothing
             end = f"{lines[0][:3]} "
             length = 0
             while not (lines[-1].startswith(end) or lines[-1] == end[:3]):

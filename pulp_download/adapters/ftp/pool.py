@@ -111,6 +111,7 @@ class Pool:
         except BaseException as error:
             control.close()
             if is_crowded(error) and host.open > 0:
+                watch.end()  # waiting for room has nothing to do with the limit for connecting
                 self._lower(host)
                 return None
             raise

@@ -30,8 +30,10 @@ class Reply(NamedTuple):
         code = lines[0][:3]
         if not (code.isascii() and code.isdigit() and 100 <= int(code) < 600):
             raise ProtocolViolation(f"not an FTP reply: {lines[0][:60]!r}")
-        words = (line.removeprefix(code).lstrip(" -") for line in lines)
-        return cls(int(code), " ".join(word for word in words if word))
+        # Of "213 -5", the hyphen belongs to the text.
+        marks = (f"{code} ", f"{code}-")
+        words = ((line[4:] if line.startswith(marks) else line).strip() for line in lines)
+        return cls(int(code), " ".join(word for word in words if word not in ("", code)))
 
     @property
     def is_preliminary(self) -> bool:

@@ -24,6 +24,8 @@ from pulp_download.errors import (
         ("226-The file\n226 is there.", Reply(226, "The file is there.")),
         ("211-Features:\n SIZE\n MDTM\n211 End", Reply(211, "Features: SIZE MDTM End")),
         ("550 226 is no code here", Reply(550, "226 is no code here")),
+        ("213 -5", Reply(213, "-5")),
+        ("230-Hello\n2300 users\n230", Reply(230, "Hello 2300 users")),
     ],
 )
 def test_a_reply_is_a_code_and_its_words(text: str, reply: Reply) -> None:
