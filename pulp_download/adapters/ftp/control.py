@@ -189,7 +189,7 @@ class Control(Dialogue):
             self.watch.begin("connect", self.watch.limits.connect)
             peer = (self._peer[0], port, *self._peer[2:])
             try:
-                self._data = sockets.connect_to(peer, self.af, self.watch, _OPTIONS[:1])
+                self._data = sockets.connect_to(peer, self.af, self.watch)
             except ConnectionRefusedError:  # some gateway knows PASV only
                 if self._has_no_epsv or self.af != socket.AF_INET:
                     raise

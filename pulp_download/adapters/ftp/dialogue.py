@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import ftplib
 import select
 import ssl
 
 from pulp_download.adapters.ftp.replies import Reply, refusal
+from pulp_download.errors import InvalidURL, ProtocolViolation
 from pulp_download.watch import Watch
 
 # Replies are a line or two; banners and FEAT some dozens. curl has no limit on their number.
