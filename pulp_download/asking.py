@@ -2,17 +2,19 @@
 
 *Directly*, where nothing that was set on the session needs a ``PreparedRequest``: no response
 hooks, cookies, params or proxies, no auth object but Basic and Bearer, and for the URL's scheme the
-session's own adapter. Then a request is a few lines of text and costs as much. *Through the
+session's own adapter. Then a request is a few lines of text and costs as much, or, over FTP, a path
+and a name. *Through the
 session*, as requests does it, for everything else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import requests
 from requests.auth import HTTPBasicAuth
+from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPHeaderDict
 
 from pulp_download.adapters.answer import Answer, answer_of
@@ -23,8 +25,11 @@ from pulp_download.adapters.watched import WatchedTimeout
 from pulp_download.auth import AsAskedFor, BearerAuth
 from pulp_download.fields import Fields, as_fields
 from pulp_download.session import Session, guarded
-from pulp_download.urls import FTP_SCHEMES, URL
+from pulp_download.urls import FTP_SCHEMES, URL, Credentials
 from pulp_download.watch import Watch
+
+if TYPE_CHECKING:
+    from pulp_download.adapters.ftp.adapter import FtpAdapter
 
 # Fields that tell an origin nothing it may not know; all others stay with the origins that the
 # caller named.
@@ -110,10 +115,12 @@ def ask(session: requests.Session, question: Question, watch: Watch) -> Awaited 
     auth = question.auth
     if type(session) is Session and (auth is None or type(auth) in (BearerAuth, HTTPBasicAuth)):
         adapter = session.direct_adapter(question.url)
-        if adapter is not None:
+        if isinstance(adapter, HttpAdapter):
             awaited = _directly(session, adapter, question, watch)
             if awaited is not None:
                 return awaited
+        elif adapter is not None:
+            return _over_ftp(session, adapter, question, watch)
     return _through_session(session, question, watch)
 
 
@@ -143,6 +150,29 @@ def _directly(
         verify=session.verify,
         cert=session.cert if question.is_known else None,
     )
+
+
+def _over_ftp(session: Session, adapter: FtpAdapter, question: Question, watch: Watch) -> Opened:
+    """Ask without the session: of what it knows, FTP takes who asks, and TLS."""
+    watch.may_block()
+    credentials = None
+    if isinstance(question.auth, HTTPBasicAuth):
+        pair = (question.auth.username, question.auth.password)
+        credentials = Credentials(*(_text(part) for part in pair))
+    exchange = adapter.ask(
+        question.method,
+        question.url,
+        CaseInsensitiveDict(question.headers),
+        credentials,
+        watch,
+        verify=session.verify,
+        cert=session.cert if question.is_known else None,
+    )
+    return Opened(question, exchange, exchange.head)
+
+
+def _text(part: str | bytes) -> str:
+    return part.decode("utf-8", "replace") if isinstance(part, bytes) else part
 
 
 def _fields_for(fields: Fields, question: Question) -> Fields:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.cookiejar
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import requests
 from requests.adapters import BaseAdapter
@@ -20,6 +20,9 @@ from pulp_download.fields import Fields
 from pulp_download.settings import FtpSettings, Headers, Settings
 from pulp_download.urls import URL
 from pulp_download.version import VERSION
+
+if TYPE_CHECKING:
+    from pulp_download.adapters.ftp.adapter import FtpAdapter
 
 Hook = Callable[..., Any]
 
@@ -61,7 +64,7 @@ class Session(requests.Session):
         self.mount(_PREFIXES["ftp"], ftp)
         self.mount(_PREFIXES["ftps"], ftp)
 
-    def direct_adapter(self, url: URL) -> HttpAdapter | None:
+    def direct_adapter(self, url: URL) -> HttpAdapter | FtpAdapter | None:
         """Return the adapter that can be asked for this URL without a ``PreparedRequest``.
 
         None where something is set that takes part in each request (hooks, cookies, params,
@@ -79,8 +82,12 @@ class Session(requests.Session):
         if scheme in _PREFIXES and self.adapters.keys() == _MOUNTED:
             adapter = self.adapters[_PREFIXES[scheme]]
         else:
-            adapter = self.get_adapter(str(url))
-        return adapter if type(adapter) is HttpAdapter else None
+            adapter = super().get_adapter(str(url))
+        if type(adapter) is HttpAdapter:
+            return adapter
+        if isinstance(adapter, Deferred):
+            return cast("FtpAdapter", adapter.adapter)
+        return None
 
     def get_adapter(self, url: str) -> BaseAdapter:
         """Return the adapter that is mounted for a URL; an FTP one is made when it is wanted."""

@@ -55,6 +55,27 @@ def connect(host: str, port: int, watch: Watch, options: SocketOptions = ()) -> 
     return winner
 
 
+def connect_to(
+    peer: tuple[object, ...], family: int, watch: Watch, options: SocketOptions = ()
+) -> socket.socket:
+    """Return a socket connected to one address that is known to be there; the watch ends the wait.
+
+    Raises OSError as the operating system says it, and the watch's verdict.
+    """
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        for option in options:
+            sock.setsockopt(*option)
+        watch.attach(sock)  # shutting it down wakes who waits for the connection as well
+        sock.connect(peer)
+        watch.check()
+    except BaseException:
+        watch.detach()
+        sock.close()
+        raise
+    return sock
+
+
 def resolve(host: str, port: int, watch: Watch) -> list[AddressInfo]:
     """Look a name up in a thread of its own, because nothing can interrupt the look-up itself.
 

@@ -6,7 +6,8 @@ good file server in ``files``. ``Gate`` holds requests until the test lets them 
 is a fault server that passes on; ``Blackhole`` never answers a connect; ``tls`` makes
 certificates; ``leaks`` finds what a test left behind. ``ledger`` is the servers' shared record.
 
-``tests.servers.ftp`` has the same for FTP, with names of its own for its steps.
+``tests.servers.ftp`` has the same for FTP, with names of its own for its steps;
+``tests.servers.ftp_real`` starts FTP servers that others wrote.
 
 Imports go one way: server -> listener -> gate, steps -> conversation -> ledger -> request.
 """

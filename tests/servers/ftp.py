@@ -111,8 +111,8 @@ class FtpFaultServer(Listener):
     """A scriptable FTP server on a loopback port; how it starts, fails and ends: ``Listener``.
 
     ``tls`` (see ``tests.servers.tls``) offers AUTH TLS; with ``implicit`` each connection begins
-    with a handshake. ``tls_required`` refuses USER in the clear, ``reuse_required`` a data
-    connection whose handshake resumes no session, as vsftpd does. ``users`` are names and
+    with a handshake. ``tls_required`` refuses USER in the clear; ``reuse_required`` sends clients
+    away whose data connection resumes no session, as vsftpd does. ``users`` are names and
     passwords; without them everyone is let in. ``home`` is the folder after the login. More than
     ``limit`` sessions at once get 421.
     """

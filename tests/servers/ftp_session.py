@@ -12,7 +12,7 @@ from tests.servers.ftp_house import DataRecord, House, Refused
 from tests.servers.ledger import Ledger
 
 PIECE = 65536  # bytes offered to the kernel at once; not measured
-REUSE_REQUIRED = "522 SSL connection failed; session reuse required."
+REUSE_REQUIRED = "522 SSL connection failed: session reuse required"  # vsftpd's words
 
 
 class Aborted(Exception):
@@ -45,8 +45,8 @@ class Session(Control):
     def open_data(self, text: str) -> None:
         """Reply ``text`` and take the client's data connection, with TLS after ``PROT P``.
 
-        Raises ``Refused``: without a passive port, when the handshake fails, and when it resumes
-        no session although the server wants it to.
+        Raises ``Refused`` without a passive port and when the handshake fails. If it resumes no
+        session although the server insists, the client is told, and the session is over.
         """
         if self._passive is None:
             raise Refused("425 Use EPSV or PASV first.")
@@ -69,8 +69,9 @@ class Session(Control):
             self.house.data.append(self.record)
             self._ledger.changed.notify_all()
         if self.house.reuse_required and self.record.tls_reused is False:
-            self.close_data()
-            raise Refused(REUSE_REQUIRED)
+            self.reply(REUSE_REQUIRED)
+            self.close()
+            raise PeerGone("sent away")
 
     def send_data(self, data: bytes) -> None:
         """Send on the data connection.

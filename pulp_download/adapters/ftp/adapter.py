@@ -94,15 +94,33 @@ class FtpAdapter(FTPAdapter):
         if proxy is not None:
             _check_proxy(url, proxy)
             return self._http.send(request, stream, timeout, verify, cert, proxies)
-        place = self._place(url, request, verify, cert)
-        path = path_of(url)
+        found = self.get_username_password_from_header(request)
+        place = self._place(url, found and Credentials(*found), verify, cert)
         if request.method not in ("GET", "HEAD"):
-            return self._by_verb(request, place, path, timeout)
-        exchange = watched(timeout, partial(self._exchange, request, place, path))
+            return self._by_verb(request, place, path_of(url), timeout)
+        headers = cast(Mapping[str, str], request.headers)
+        exchange = watched(
+            timeout, partial(self._exchange, request.method, place, path_of(url), headers)
+        )
         response = _response(request, exchange)
         if not stream:
             _ = response.content
         return response
+
+    def ask(
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        credentials: Credentials | None,
+        watch: Watch,
+        *,
+        verify: Any,
+        cert: Any,
+    ) -> Exchange:
+        """Ask without a PreparedRequest: the same exchange. Never by way of a proxy."""
+        place = self._place(url, credentials, verify, cert)
+        return self._exchange(method, place, path_of(url), headers, watch)
 
     def get_username_password_from_header(self, request: PreparedRequest) -> tuple[str, str] | None:
         """Return who to be: Basic credentials as the session puts them into a header, or None."""
@@ -110,38 +128,38 @@ class FtpAdapter(FTPAdapter):
         if kind.lower() != "basic":
             return None
         username, _, password = b64decode(value).decode("utf-8", "replace").partition(":")
-        if _CONTROL_CHARACTER.search(username + password):
-            raise InvalidURL("control character in a user name or password")
         return username, password
 
-    def _place(self, url: URL, request: PreparedRequest, verify: Any, cert: Any) -> Place:
+    def _place(self, url: URL, credentials: Credentials | None, verify: Any, cert: Any) -> Place:
+        if credentials is not None and any(map(_CONTROL_CHARACTER.search, credentials)):
+            raise InvalidURL("control character in a user name or password", url=url.redacted)
         origin, settings = url.origin, self._settings
         assert origin.port is not None
         is_tls = url.scheme == "ftps" or settings.is_tls
         is_implicit = url.scheme == "ftps" and origin.port != _EXPLICIT_PORT
         if url.scheme == "ftps" and settings.ftps_mode is not None:
             is_implicit = settings.ftps_mode == "implicit"
-        found = self.get_username_password_from_header(request)
         return Place(
             origin.host,
             origin.port,
-            None if found is None else Credentials(*found),
+            credentials,
             tls.as_asked(settings.tls, verify, cert) if is_tls else None,
             is_implicit,
         )
 
     def _exchange(
-        self, request: PreparedRequest, place: Place, path: str, watch: Watch
+        self, method: str, place: Place, path: str, headers: Mapping[str, str], watch: Watch
     ) -> Exchange:
         """Answer; a reused connection that proves dead is replaced by a fresh one, once."""
         control = self._pool.take(place, watch)
         try:
-            return _answered(request, control, path, watch)
+            return _answered(control, method, path, headers, watch)
         except Exception as error:
             if not (control.is_reused and _is_farewell(error)):
                 raise
         watch.check()
-        return _answered(request, self._pool.take_fresh(place, watch), path, watch)
+        control = self._pool.take_fresh(place, watch)
+        return _answered(control, method, path, headers, watch)
 
     def _by_verb(self, request: PreparedRequest, place: Place, path: str, timeout: Any) -> Response:
         """Have requests-ftp do what is no download, on a connection that it closes."""
@@ -201,10 +219,12 @@ def _is_farewell(error: Exception) -> bool:
     return isinstance(error, ServerFailed) and error.status == 421
 
 
-def _answered(request: PreparedRequest, control: Control, path: str, watch: Watch) -> Exchange:
+def _answered(
+    control: Control, method: str, path: str, headers: Mapping[str, str], watch: Watch
+) -> Exchange:
     """Answer by a connection, which goes back where it came from when that fails."""
     try:
-        return _answer(request, control, path, watch)
+        return _answer(control, method, path, headers, watch)
     except BaseException as error:
         watch.detach()
         # Whatever was refused, the dialogue is in step; but 421 is its end.
@@ -213,10 +233,11 @@ def _answered(request: PreparedRequest, control: Control, path: str, watch: Watc
         raise
 
 
-def _answer(request: PreparedRequest, control: Control, path: str, watch: Watch) -> Exchange:
-    headers = cast(Mapping[str, str], request.headers)
-    facts = _facts(control, path, is_all=request.method == "HEAD")
-    if request.method == "HEAD":
+def _answer(
+    control: Control, method: str, path: str, headers: Mapping[str, str], watch: Watch
+) -> Exchange:
+    facts = _facts(control, path, is_all=method == "HEAD")
+    if method == "HEAD":
         return _exchange_of(control, watch, 200, facts)
     if is_unchanged(headers, facts):
         return _exchange_of(control, watch, 304, facts)

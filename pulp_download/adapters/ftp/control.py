@@ -5,7 +5,7 @@ from __future__ import annotations
 import ftplib
 import socket
 import ssl
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pulp_download import sockets, tls
 from pulp_download.adapters.framing import BUFFER_SIZE, Wire
@@ -67,6 +67,7 @@ class Control(Dialogue):
         self._pool = pool
         self._is_closed = False
         self._context: ssl.SSLContext | None = None
+        self._peer: tuple[Any, ...] = ()
         self._lifeline: socket.socket | None = None
         self._data: socket.socket | None = None
         self._data_lifeline: socket.socket | None = None
@@ -83,7 +84,7 @@ class Control(Dialogue):
         self.sock = sockets.connect(self.host, self.port, watch, _OPTIONS)
         self._lifeline = self.sock.dup()
         watch.attach(self._lifeline)
-        self.af = self.sock.family
+        self.af, self._peer = self.sock.family, self.sock.getpeername()
         if self.place.is_implicit:
             self._secure()
         while (greeting := self.reply()).code == 120:  # ready in so many minutes
@@ -183,27 +184,26 @@ class Control(Dialogue):
 
     def connect_data(self) -> None:
         """Open a data connection to the host of this one, whatever host a reply names."""
-        assert self.sock is not None
-        host = self.sock.getpeername()[0]
         while self._data is None:
             _, port = self.makepasv()
             self.watch.begin("connect", self.watch.limits.connect)
+            peer = (self._peer[0], port, *self._peer[2:])
             try:
-                self._data = sockets.connect(host, port, self.watch, _OPTIONS[:1])
+                self._data = sockets.connect_to(peer, self.af, self.watch)
             except ConnectionRefusedError:  # some gateway knows PASV only
                 if self._has_no_epsv or self.af != socket.AF_INET:
                     raise
                 self._has_no_epsv = True
-        self._data_lifeline = self._data.dup()
+            finally:
+                self._attach_control()
 
     def makepasv(self) -> tuple[str, int]:
         """Ask where to connect to: by EPSV, or by PASV where that is not known."""
-        assert self.sock is not None
         try:
             if not self._has_no_epsv:
                 reply = self.command("EPSV")
                 if reply.code == 229:
-                    return _checked(ftplib.parse229(self.lines[-1], self.sock.getpeername()))
+                    return _checked(ftplib.parse229(self.lines[-1], self._peer))
                 if reply.code == 421 or self.af != socket.AF_INET:
                     raise refusal(reply)
                 self._has_no_epsv = True
@@ -214,12 +214,15 @@ class Control(Dialogue):
 
     def start(self, line: str) -> socket.socket:
         """Have a command use the data connection; raises what a refusal means."""
-        assert self._data is not None and self._data_lifeline is not None
+        assert self._data is not None
         reply = self.command(line)
         if not reply.is_preliminary:
             raise refusal(reply)
-        self.watch.attach(self._data_lifeline)
-        if self._context is not None:
+        if self._context is None:
+            self.watch.attach(self._data)
+        else:
+            self._data_lifeline = self._data.dup()
+            self.watch.attach(self._data_lifeline)
             # The control connection's session: servers take it for a proof that both have one
             # client. It belongs to its context.
             assert isinstance(self.sock, ssl.SSLSocket)
@@ -254,9 +257,9 @@ class Control(Dialogue):
         self._close_data()
         if within is None:
             self.watch.begin("read", self.watch.limits.read)
-        self.sock.settimeout(within)
+        elif self.is_silent_for(within):
+            raise TimeoutError("no last word")
         reply = self.reply()
-        self.sock.settimeout(None)
         self.watch.end()
         return reply
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ftplib
 import select
+import ssl
 
 from pulp_download.adapters.ftp.replies import Reply, refusal
 from pulp_download.errors import InvalidURL, ProtocolViolation
@@ -38,14 +39,6 @@ class Dialogue(ftplib.FTP):
     def ask(self, line: str, *codes: int) -> Reply:
         """Send a line; raise what the reply means unless it has one of these codes."""
         return expected(self.command(line), *codes)
-
-    @property
-    def is_silent(self) -> bool:
-        """An idle connection is still there: what a server says unasked is its farewell."""
-        assert self.sock is not None
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return not self.received and not poll.poll(0)
 
     def putcmd(self, line: str) -> None:
         if any(character in line for character in "\r\n\0"):
@@ -88,6 +81,15 @@ class Dialogue(ftplib.FTP):
         line = bytes(self.received[:end])
         del self.received[: end + 1]
         return line.rstrip(b"\r").decode("utf-8", "replace")
+
+    def is_silent_for(self, seconds: float) -> bool:
+        """Wait so long for the server to say something, or to hang up."""
+        assert self.sock is not None
+        if self.received or (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
+            return False
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return not poll.poll(1000 * seconds)
 
 
 def expected(reply: Reply, *codes: int) -> Reply:

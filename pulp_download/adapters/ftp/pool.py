@@ -132,7 +132,7 @@ class Pool:
                 if control is None:
                     return None
                 self._idle.remove(control)
-            if control.is_silent:
+            if control.is_silent_for(0):  # what a server says unasked is its farewell
                 return control
             control.close()
 

@@ -74,6 +74,7 @@ def no_tls(code: int, text: str) -> TransferError:
 _BY_CODE: dict[int, Callable[[int, str], TransferError]] = {
     332: _account,
     430: NotAuthorized,
+    522: no_tls,
     431: no_tls,
     530: NotAuthorized,
     532: _account,
