@@ -64,10 +64,8 @@ class Pool:
         return control
 
     def take_fresh(self, place: Place, watch: Watch) -> Control:
-        """Return a new connection, whether there is an idle one or not."""
-        while (control := self._new(place, watch)) is None:
-            pass
-        return control
+        """Return a new connection, or any where the host allows no more of them."""
+        return self._new(place, watch) or self.take(place, watch)
 
     def put(self, control: Control) -> None:
         """Take back a connection that can be used again."""
@@ -105,20 +103,21 @@ class Pool:
     def _new(self, place: Place, watch: Watch) -> Control | None:
         """Return a new connection, or None after a wait where the host allows no more of them."""
         watch.may_block()
-        host = self._hosts[place.host, place.port]
         with self._changed:
+            host = self._hosts[place.host, place.port]  # outside, two threads might make two of it
             if host.is_full(time.monotonic()):
                 self._make_room(place)
                 self._changed.wait(TICK)  # a tick, for nobody wakes us when the run is stopped
                 watch.check()
                 return None
+            others = host.open
             host.open += 1
         control = Control(place, self)
         try:
             control.open(watch)
         except BaseException as error:
             control.close()
-            if is_crowded(error) and host.open > 0:
+            if is_crowded(error) and (others or host.open):  # they may have gone meanwhile
                 watch.end()  # waiting for room has nothing to do with the limit for connecting
                 self._lower(host)
                 return None
