@@ -116,7 +116,7 @@ def test_ftplib_reads_places_of_data() -> None:
 
 
 def test_errors_of_ftplib_are_the_replies_themselves() -> None:
-    with pytest.raises(ftplib.Error, match="^550 No$"):
+    with pytest.raises(ftplib.Error, match=r"^550 No$"):
         raise ftplib.error_perm("550 No")
     for kind in (ftplib.error_reply, ftplib.error_temp, ftplib.error_perm, ftplib.error_proto):
         assert issubclass(kind, ftplib.Error), explain_ftp("verbs.py")
