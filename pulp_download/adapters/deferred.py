@@ -34,9 +34,11 @@ class Deferred(BaseAdapter):
         return self.adapter.send(request, *args, **kwargs)
 
     def renew(self) -> None:
-        """Have the adapter made anew, in a forked child."""
+        """Have what the adapter holds left to the parent, in a forked child."""
         self._lock = threading.Lock()
-        self._adapter = None
+        renew = getattr(self._adapter, "renew", None)
+        if renew is not None:
+            renew()
 
     def close(self) -> None:
         """Close the adapter, if there is one."""

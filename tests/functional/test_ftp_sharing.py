@@ -223,14 +223,18 @@ def test_a_forked_child_connects_anew_and_leaves_its_parents_connection_alone(
         runs(
             FORKING
             + """
-import warnings
-warnings.simplefilter("error")
+import gc, warnings
+warned = []
+warnings.simplefilter("always")
+warnings.showwarning = lambda *what: warned.append(what)
 with Remote(ca_cert=sys.stdin.read(), max_retries=0) as remote:
     assert fetched(sys.argv[1], remote) == b"a file"
     def use():
         assert fetched(sys.argv[1], remote) == b"a file"
         assert fetched(sys.argv[1], remote) == b"a file"
         remote.close()
+        gc.collect()
+        assert not warned, warned  # of sockets that nobody closed
     assert in_child(use)
     assert fetched(sys.argv[1], remote) == b"a file"
 """,

@@ -68,6 +68,10 @@ class FtpAdapter(FTPAdapter):
         self._pool = Pool()
         self._local = threading.local()  # which connection requests-ftp's verbs use
 
+    def renew(self) -> None:
+        """Start with no connections; those that there are belong to another process."""
+        self._pool.renew()
+
     def close(self) -> None:
         """Close every idle connection; those in use are closed when they come back."""
         self._pool.close()
@@ -88,8 +92,7 @@ class FtpAdapter(FTPAdapter):
         url = URL.parse(request.url or "")
         proxy = select_proxy(str(url), dict(proxies or {}))
         if proxy is not None:
-            if url.scheme != "ftp" or not proxy.lower().startswith(("http://", "https://")):
-                raise ProxyFailed("only ftp:// goes through a proxy, and only one that speaks HTTP")
+            _check_proxy(url, proxy)
             return self._http.send(request, stream, timeout, verify, cert, proxies)
         found = self.get_username_password_from_header(request)
         place = self._place(url, found and Credentials(*found), verify, cert)
@@ -180,6 +183,15 @@ class FtpAdapter(FTPAdapter):
     @conn.setter
     def conn(self, conn: ftplib.FTP) -> None:
         self._local.conn = conn
+
+
+def _check_proxy(url: URL, proxy: str) -> None:
+    """Raise what no further try would mend; without a scheme a proxy speaks HTTP, as in requests."""
+    scheme = proxy.partition("://")[0].lower() if "://" in proxy else "http"
+    if url.scheme != "ftp" or scheme not in ("http", "https"):
+        error = ProxyFailed("only ftp:// goes through a proxy, and only one that speaks HTTP")
+        error.retryable = False
+        raise error
 
 
 def path_of(url: URL) -> str:

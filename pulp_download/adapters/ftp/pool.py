@@ -86,6 +86,14 @@ class Pool:
             self._hosts[control.place.host, control.place.port].open -= 1
             self._changed.notify_all()
 
+    def renew(self) -> None:
+        """Let go of what a parent process uses; its lock may be held by a thread of that."""
+        self._changed = threading.Condition()
+        idle, self._idle = list(self._idle), deque()
+        for control in idle:
+            control.close()
+        self._hosts.clear()
+
     def close(self) -> None:
         """Close what is idle; what is in use is closed when it comes back."""
         with self._changed:
