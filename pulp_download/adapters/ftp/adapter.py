@@ -186,7 +186,7 @@ class FtpAdapter(FTPAdapter):
 
 
 def _check_proxy(url: URL, proxy: str) -> None:
-    """Raise what no further try would mend; without a scheme a proxy speaks HTTP, as in requests."""
+    """Raise what no further try would mend; without a scheme it speaks HTTP, as in requests."""
     scheme = proxy.partition("://")[0].lower() if "://" in proxy else "http"
     if url.scheme != "ftp" or scheme not in ("http", "https"):
         error = ProxyFailed("only ftp:// goes through a proxy, and only one that speaks HTTP")
