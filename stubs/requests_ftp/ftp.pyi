@@ -7,8 +7,9 @@ from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 
 class FTPAdapter(BaseAdapter):
-    conn: ftplib.FTP
     func_table: dict[str, Callable[[str, PreparedRequest], Response]]
+    @property
+    def conn(self) -> ftplib.FTP: ...
     def __init__(self) -> None: ...
     def close(self) -> None: ...
     def get_username_password_from_header(

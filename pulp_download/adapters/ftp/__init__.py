@@ -2,6 +2,7 @@
 
 ``adapter`` answers a session's requests; ``replies`` says what a refusal means; ``dialogue`` speaks
 line by line; ``control`` is one logged-in connection and ``pool`` lends them out; ``body`` reads a
-data connection; ``conditions`` reads Range and If-Modified-Since. Imported only when an FTP URL is
-used: requests-ftp imports what Python 3.13 no longer has.
+data connection; ``conditions`` reads Range and If-Modified-Since; ``verbs`` are requests-ftp's own,
+which read a ``transfer``. Imported only when an FTP URL is used: requests-ftp imports what Python
+3.13 no longer has.
 """

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ftplib
 import re
 import ssl
-import threading
-import warnings
 from base64 import b64decode
 from collections.abc import Mapping
 from functools import partial
@@ -30,7 +27,8 @@ from pulp_download.adapters.ftp.conditions import (
 )
 from pulp_download.adapters.ftp.control import Control, Place
 from pulp_download.adapters.ftp.pool import Pool
-from pulp_download.adapters.ftp.replies import Reply, refusal
+from pulp_download.adapters.ftp.replies import refusal
+from pulp_download.adapters.ftp.verbs import Verbs
 from pulp_download.adapters.http import HttpAdapter
 from pulp_download.adapters.raw import RawAnswer
 from pulp_download.adapters.watched import watched, watching
@@ -45,20 +43,16 @@ from pulp_download.settings import FtpSettings
 from pulp_download.urls import URL, Credentials
 from pulp_download.watch import Watch
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # it imports cgi
-    from requests_ftp.ftp import FTPAdapter
-
 _EXPLICIT_PORT = 21
 _PHRASES = {200: "OK", 206: "Partial Content", 304: "Not Modified", 416: "Range Not Satisfiable"}
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class FtpAdapter(FTPAdapter):
+class FtpAdapter(Verbs):
     """Answers GET and HEAD as an HTTP server would: 200, 206, 304, 416; refusals are raised.
 
-    SIZE and MDTM become Content-Length and Last-Modified. requests-ftp's other verbs (LIST, NLST,
-    RETR, STOR) are its own, over connections of ours. ``http`` sends what goes through a proxy.
+    SIZE and MDTM become Content-Length and Last-Modified. Other verbs are those of requests-ftp,
+    over connections of ours. ``http`` sends what goes through a proxy.
     """
 
     def __init__(self, settings: FtpSettings, http: HttpAdapter):
@@ -66,7 +60,6 @@ class FtpAdapter(FTPAdapter):
         self._settings = settings
         self._http = http
         self._pool = Pool()
-        self._local = threading.local()  # which connection requests-ftp's verbs use
 
     def renew(self) -> None:
         """Start with no connections; those that there are belong to another process."""
@@ -97,7 +90,9 @@ class FtpAdapter(FTPAdapter):
         found = self.get_username_password_from_header(request)
         place = self._place(url, found and Credentials(*found), verify, cert)
         if request.method not in ("GET", "HEAD"):
-            return self._by_verb(request, place, path_of(url), timeout)
+            verb, path = self.verb(request.method), path_of(url, may_be_folder=True)
+            with watching(timeout) as watch:
+                return self.by_verb(verb, path, request, self._pool.take(place, watch))
         headers = cast(Mapping[str, str], request.headers)
         exchange = watched(
             timeout, partial(self._exchange, request.method, place, path_of(url), headers)
@@ -161,32 +156,9 @@ class FtpAdapter(FTPAdapter):
         control = self._pool.take_fresh(place, watch)
         return _answered(control, method, path, headers, watch)
 
-    def _by_verb(self, request: PreparedRequest, place: Place, path: str, timeout: Any) -> Response:
-        """Have requests-ftp do what is no download, on a connection that it closes."""
-        verb = self.func_table.get(request.method or "")
-        if verb is None:
-            raise TransferError(f"{request.method} is no verb of requests-ftp")
-        with watching(timeout) as watch:
-            self.conn = self._pool.take(place, watch)
-            try:
-                return verb(path, request)
-            except ftplib.Error as error:
-                raise refusal(Reply.parse(str(error))) from None
-            finally:
-                self.conn.close()
-
-    @property
-    def conn(self) -> ftplib.FTP:
-        """The connection that requests-ftp works with in this thread."""
-        return cast(ftplib.FTP, self._local.conn)
-
-    @conn.setter
-    def conn(self, conn: ftplib.FTP) -> None:
-        self._local.conn = conn
-
 
 def _check_proxy(url: URL, proxy: str) -> None:
-    """Raise what no further try would mend; without a scheme it speaks HTTP, as in requests."""
+    """Raise what no further try would mend; to requests, a proxy without a scheme speaks HTTP."""
     scheme = proxy.partition("://")[0].lower() if "://" in proxy else "http"
     if url.scheme != "ftp" or scheme not in ("http", "https"):
         error = ProxyFailed("only ftp:// goes through a proxy, and only one that speaks HTTP")
@@ -194,7 +166,7 @@ def _check_proxy(url: URL, proxy: str) -> None:
         raise error
 
 
-def path_of(url: URL) -> str:
+def path_of(url: URL, *, may_be_folder: bool = False) -> str:
     """Return a URL's path as a server is told it: relative to where one is after logging in.
 
     An escaped slash at its beginning makes it absolute (RFC 1738 section 3.2.2). Bytes that are not
@@ -203,7 +175,7 @@ def path_of(url: URL) -> str:
     path = unquote_to_bytes(url.target.removeprefix("/")).decode("utf-8", "surrogateescape")
     if _CONTROL_CHARACTER.search(path):
         raise InvalidURL("control character in the path", url=url.redacted)
-    if not path or path.endswith("/"):
+    if not may_be_folder and (not path or path.endswith("/")):
         raise _folder()
     return path
 

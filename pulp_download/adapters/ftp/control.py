@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import ftplib
 import socket
 import ssl
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from pulp_download import sockets, tls
 from pulp_download.adapters.framing import BUFFER_SIZE, Wire
 from pulp_download.adapters.ftp.dialogue import Dialogue, expected
-from pulp_download.adapters.ftp.replies import Reply, no_tls, refusal
-from pulp_download.errors import NotAuthorized, NotFound, ProtocolViolation
+from pulp_download.adapters.ftp.replies import Reply, data_port, no_tls, refusal
+from pulp_download.adapters.ftp.transfer import Transfer
+from pulp_download.errors import ProtocolViolation
 from pulp_download.settings import TLSSettings
 from pulp_download.urls import Credentials
 from pulp_download.watch import Watch
-
-# No server listens for data where services have their ports (RFC 6335): a reply that says so has
-# another service in mind.
-_LOWEST_PORT = 1024
 
 _OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -201,18 +197,15 @@ class Control(Dialogue):
 
     def makepasv(self) -> tuple[str, int]:
         """Ask where to connect to: by EPSV, or by PASV where that is not known."""
-        try:
-            if not self._has_no_epsv:
-                reply = self.command("EPSV")
-                if reply.code == 229:
-                    return _checked(ftplib.parse229(self.lines[-1], self._peer))
-                if reply.code == 421 or self.af != socket.AF_INET:
-                    raise refusal(reply)
-                self._has_no_epsv = True
-            self.ask("PASV", 227)
-            return _checked(ftplib.parse227(self.lines[-1]))
-        except (ftplib.Error, ValueError):  # the latter for a port that is no number
-            raise ProtocolViolation(f"malformed reply {self.lines[-1][:60]!r}") from None
+        if not self._has_no_epsv:
+            reply = self.command("EPSV")
+            if reply.code == 229:
+                return self._peer[0], data_port(self.lines[-1])
+            if reply.code == 421 or self.af != socket.AF_INET:
+                raise refusal(reply)
+            self._has_no_epsv = True
+        self.ask("PASV", 227)
+        return self._peer[0], data_port(self.lines[-1])
 
     def start(self, line: str) -> socket.socket:
         """Have a command use the data connection; raises what a refusal means."""
@@ -238,7 +231,9 @@ class Control(Dialogue):
         self.connect_data()
         if rest is not None:
             self.ask(f"REST {rest}", 350)
-        return self.start(cmd).dup(), None
+        self.start(cmd)
+        self.watch.begin_body()
+        return cast(socket.socket, Transfer(self.received_into(), self._end_transfer)), None
 
     def received_into(self) -> Wire:
         """Return the data connection's bytes, in this connection's own buffer."""
@@ -252,18 +247,21 @@ class Control(Dialogue):
     def end_data(self, within: float | None) -> Reply:
         """Close the data connection, and return what the server says of the transfer.
 
-        Raises TimeoutError when that has not come ``within`` these seconds.
+        Raises TimeoutError when it says nothing ``within`` these seconds.
         """
-        assert self.sock is not None
         self._attach_control()
         self._close_data()
-        if within is None:
-            self.watch.begin("read", self.watch.limits.read)
-        elif self.is_silent_for(within):
+        if within is not None and self.is_silent_for(within):
             raise TimeoutError("no last word")
+        self.watch.begin("read", self.watch.limits.read)
         reply = self.reply()
         self.watch.end()
         return reply
+
+    def _end_transfer(self) -> None:
+        self._attach_control()
+        self._close_data()
+        self.watch.begin("read", self.watch.limits.read)
 
     def _attach_control(self) -> None:
         assert self._lifeline is not None
@@ -295,9 +293,3 @@ class Control(Dialogue):
         if self._lifeline is not None:
             self._lifeline.close()
         self._pool.closed(self)
-
-
-def _checked(where: tuple[str, int]) -> tuple[str, int]:
-    if not _LOWEST_PORT <= where[1] < 65_536:
-        raise ProtocolViolation(f"port {where[1]} is none for data")
-    return where

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ftplib
 import re
 from collections.abc import Callable
 from typing import NamedTuple, Self
@@ -101,6 +102,26 @@ def refusal(reply: Reply) -> TransferError:
     if 500 <= reply.code < 600:
         return BadStatus(*reply)
     return ProtocolViolation(f"unexpected reply {reply.code} {reply.text}", status=reply.code)
+
+
+# No server listens for data where services have their ports (RFC 6335): a reply that says so has
+# another service in mind.
+_LOWEST_PORT = 1024
+
+
+def data_port(line: str) -> int:
+    """Return the port in a line with 229 or 227; whatever host it names, the server's is meant.
+
+    Raises ProtocolViolation for none, and for one that is no server's for data.
+    """
+    try:
+        is_extended = line.startswith("229")
+        _, port = ftplib.parse229(line, ("", 0)) if is_extended else ftplib.parse227(line)
+    except (ftplib.Error, ValueError):  # the latter where int() cannot read it
+        raise ProtocolViolation(f"malformed reply {line[:60]!r}") from None
+    if not _LOWEST_PORT <= port < 65_536:
+        raise ProtocolViolation(f"port {port} is none for data")
+    return port
 
 
 def is_crowded(error: BaseException) -> bool:
