@@ -11,7 +11,7 @@ from pulp_download.adapters.framing import BUFFER_SIZE, Wire
 from pulp_download.adapters.ftp.dialogue import Dialogue, expected
 from pulp_download.adapters.ftp.replies import Reply, data_port, no_tls, refusal
 from pulp_download.adapters.ftp.transfer import Transfer
-from pulp_download.errors import ProtocolViolation
+from pulp_download.errors import NotAuthorized, NotFound, ProtocolViolation
 from pulp_download.settings import TLSSettings
 from pulp_download.urls import Credentials
 from pulp_download.watch import Watch
