@@ -19,7 +19,7 @@ from benchmarks import probe
 from benchmarks.job import Item, Job, make_files
 from benchmarks.peers import US, Contender
 from benchmarks.turns import destination, folder, take
-from benchmarks.upstream import Upstream, delaying, serving
+from benchmarks.upstream import Upstream, delaying, serving, serving_ftp
 from benchmarks.workloads import Workload
 
 
@@ -53,7 +53,7 @@ def measure(
     outcomes = {
         key: Outcome(contender, fault=probe.CHEATS if key in cheaters else "")
         for key, contender in contenders.items()
-        if not workload.only or key in workload.only
+        if (key in workload.only if workload.only else not contender.only_ftp)
     }
     with folder() as here:
         items = _items(workload, here / "root", quick=quick)
@@ -84,7 +84,7 @@ def _items(workload: Workload, root: Path, *, quick: bool) -> tuple[Item, ...]:
 def _upstream(workload: Workload, root: Path) -> AbstractContextManager[Upstream]:
     if workload.delay:
         return delaying(root, workload.delay)
-    return serving(root, tls=workload.tls)
+    return serving_ftp(root) if workload.ftp else serving(root, tls=workload.tls)
 
 
 def _turn(

@@ -17,6 +17,7 @@ class Contender:
     name: str
     module: str
     version: Callable[[], str | None]  # None where it is not installed
+    only_ftp: bool = False
 
 
 def available(keys: Iterable[str]) -> dict[str, Contender]:
@@ -83,5 +84,8 @@ CONTENDERS = {
     "aria2c": Contender("aria2c", f"{_HERE}.aria2c", partial(tool, "aria2c")),
     "curl": Contender("curl -Z", f"{_HERE}.curl_parallel", partial(tool, "curl")),
     "wget2": Contender("wget2", f"{_HERE}.wget2_input", partial(tool, "wget2")),
+    "requests-ftp": Contender("requests-ftp", f"{_HERE}.requests_ftp_threads",
+                              partial(distribution, "requests-ftp"), only_ftp=True),
+    "wget": Contender("wget", f"{_HERE}.wget_processes", partial(tool, "wget"), only_ftp=True),
     "librepo": Contender("librepo", f"{_HERE}.librepo_packages", _librepo),
 }  # fmt: skip

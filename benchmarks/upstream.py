@@ -1,4 +1,4 @@
-"""The upstreams of the comparisons: nginx where it is installed, else a bundled server."""
+"""The upstreams of the comparisons: nginx and vsftpd where they are installed, else others."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks import nginx
 from tests.servers import authority
+from tests.servers.ftp_real import PyFtpd, Vsftpd
 
 # How long a server may take until it answers, and how often that is tried, in seconds.
 PATIENCE, LOOK_EVERY = 10, 0.02
@@ -30,7 +31,7 @@ class Upstream:
         self,
         name: str,
         url: str,
-        process: subprocess.Popen[bytes],
+        pid: int,
         *,
         ca: str | None = None,
         accepted: nginx.Accepted | None = None,
@@ -38,7 +39,7 @@ class Upstream:
         self.name = name
         self.url = url
         self.ca = ca
-        self._process = process
+        self._pid = pid
         self._accepted = accepted
 
     def connections(self) -> int | None:
@@ -46,15 +47,8 @@ class Upstream:
         return self._accepted.total() if self._accepted else None
 
     def cpu_seconds(self) -> float:
-        """Return the CPU time that the server and its workers have used so far."""
-        ticks = 0
-        for pid in [self._process.pid, *_children(self._process.pid)]:
-            try:
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+        """Return the CPU time that the server, its workers and its sessions have used so far."""
+        return _ticks(self._pid) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -64,7 +58,7 @@ def serving(root: Path, *, tls: bool = False) -> Iterator[Upstream]:
         if tls:
             raise SystemExit("the TLS workload needs nginx")
         with _bundled("upstream", root) as (url, process):
-            yield Upstream("bundled server", url, process)
+            yield Upstream("bundled server", url, process.pid)
         return
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-upstream-")))
@@ -78,14 +72,26 @@ def serving(root: Path, *, tls: bool = False) -> Iterator[Upstream]:
         process = stack.enter_context(_running(command, port))
         accepted = stack.enter_context(nginx.counting(asked_at))
         url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
-        yield Upstream("nginx", url, process, ca=ca, accepted=accepted)
+        yield Upstream("nginx", url, process.pid, ca=ca, accepted=accepted)
 
 
 @contextmanager
 def delaying(root: Path, seconds: float) -> Iterator[Upstream]:
     """Serve a folder by a bundled asyncio server that waits before each answer."""
     with _bundled("delayed", root, str(seconds)) as (url, process):
-        yield Upstream(f"asyncio server, {seconds * 1000:g} ms", url, process)
+        yield Upstream(f"asyncio server, {seconds * 1000:g} ms", url, process.pid)
+
+
+@contextmanager
+def serving_ftp(root: Path) -> Iterator[Upstream]:
+    """Serve a folder over FTP: by vsftpd if it can be run, else by pyftpdlib in this process."""
+    if reason := Vsftpd.why_not():
+        print(reason)
+        with PyFtpd(root) as server:
+            yield Upstream("pyftpdlib", server.url().rstrip("/"), os.getpid())
+        return
+    with Vsftpd(root) as daemon:
+        yield Upstream("vsftpd", daemon.url().rstrip("/"), daemon.pid)
 
 
 @contextmanager
@@ -118,6 +124,15 @@ def _running(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]
 def _answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _ticks(pid: int) -> int:
+    """Return the CPU time of a process, of its children, and of those it has waited for."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return sum(map(int, fields[11:15])) + sum(map(_ticks, _children(pid)))
 
 
 def _children(pid: int) -> list[int]:

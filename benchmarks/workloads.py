@@ -17,9 +17,10 @@ class Workload:
     connections: int
     unit: str = "files/s"  # what a chart shows
     tls: bool = False
+    ftp: bool = False
     delay: float = 0.0  # seconds before each answer
     missing: int = 0  # every n-th file is not there
-    only: tuple[str, ...] = ()  # contenders; empty: all
+    only: tuple[str, ...] = ()  # contenders; empty: all that speak HTTP
 
 
 # The quick numbers, of files or of MiB: the most with which everything together takes no more than
@@ -36,4 +37,7 @@ WORKLOADS = (
     # Those that tell a missing file from other failures.
     Workload("404 storm", lambda quick: small_sizes(1000 if quick else 5000), 8, missing=3,
              only=("ours", "requests", "aiohttp", "pycurl")),
+    # Those that speak FTP.
+    Workload("ftp small", lambda quick: small_sizes(300 if quick else 3000), 8, ftp=True,
+             only=("ours", "requests-ftp", "curl", "aria2c", "wget")),
 )  # fmt: skip

@@ -31,6 +31,7 @@ class Deferred(BaseAdapter):
             return self._adapter
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        """Have the adapter itself send the request."""
         return self.adapter.send(request, *args, **kwargs)
 
     def renew(self) -> None:

@@ -54,7 +54,7 @@ class Daemon:
         self.user = user
         self.rate = rate
         self.options = dict(options or {})
-        self.port = 0
+        self.port = self.pid = 0
         self._undo = contextlib.ExitStack()
 
     @classmethod
@@ -123,6 +123,7 @@ class Daemon:
                 # a ctrl-C is for the tests, which then end the daemon
                 start_new_session=True,
             )
+        self.pid = process.pid
         with process:  # which closes its standard input, and waits
             self._wait_until_it_listens(process, log)
             yield

@@ -45,11 +45,13 @@ def moment_of(text: str) -> float | None:
     match = _TIME.fullmatch(text.strip())
     if match is None:
         return None
+    digits = match[1]
+    day = (int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
+    time = (int(digits[8:10]), int(digits[10:12]), int(digits[12:]))
     try:
-        moment = datetime.datetime.strptime(f"{match[1]}+0000", "%Y%m%d%H%M%S%z")
+        return datetime.datetime(*day, *time, tzinfo=datetime.UTC).timestamp()
     except ValueError:
         return None
-    return moment.timestamp()
 
 
 def is_unchanged(headers: Mapping[str, str], facts: Facts) -> bool:

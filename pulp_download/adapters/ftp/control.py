@@ -11,7 +11,7 @@ from pulp_download.adapters.framing import BUFFER_SIZE, Wire
 from pulp_download.adapters.ftp.dialogue import Dialogue, expected
 from pulp_download.adapters.ftp.replies import Reply, data_port, no_tls, refusal
 from pulp_download.adapters.ftp.transfer import Transfer
-from pulp_download.errors import ProtocolViolation
+from pulp_download.errors import NotAuthorized, NotFound, ProtocolViolation
 from pulp_download.settings import TLSSettings
 from pulp_download.urls import Credentials
 from pulp_download.watch import Watch
@@ -116,7 +116,9 @@ class Control(Dialogue):
         if reply.code == 331:
             reply = self.command(f"PASS {password}")
         if reply.code not in (230, 202):
-            raise refusal(reply)
+            error = refusal(reply)
+            # proftpd and pyftpdlib refuse with 550 who comes without TLS.
+            raise NotAuthorized(*reply) if isinstance(error, NotFound) else error
         if self.place.tls is not None:
             self._ask_for_tls("PBSZ 0", 200)
             self._ask_for_tls("PROT P", 200)

@@ -27,10 +27,12 @@ class Reply(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a reply's lines; raises ProtocolViolation for what is none."""
-        lines = text.splitlines() or [""]
-        code = lines[0][:3]
+        code = text[:3]
         if not (code.isascii() and code.isdigit() and 100 <= int(code) < 600):
-            raise ProtocolViolation(f"not an FTP reply: {lines[0][:60]!r}")
+            raise ProtocolViolation(f"not an FTP reply: {text[:60]!r}")
+        if "\n" not in text and text[3:4] in (" ", "-"):
+            return cls(int(code), text[4:].strip())
+        lines = text.splitlines()
         # Of "213 -5", the hyphen belongs to the text.
         marks = (f"{code} ", f"{code}-")
         words = ((line[4:] if line.startswith(marks) else line).strip() for line in lines)

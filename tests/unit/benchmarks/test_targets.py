@@ -40,6 +40,7 @@ def just_good_enough() -> dict[str, Any]:
         workload("latency", row("pulp_download", 1), ideal=1000 / 0.9),
         workload("TLS small", row("pulp_download", 1), row("requests loop", 4)),
         workload("404 storm", row("pulp_download", 1.25, opened=[8])),
+        workload("ftp small", row("pulp_download", 1), row("requests-ftp", 3), row("aria2c", 1)),
         memory={memory.COUNT: 1_000_000, memory.GROWTH: 9.99, memory.PER_CONNECTION: 0.499},
         cancel={cancel.MEDIAN: 0.3},
     )  # fmt: skip
