@@ -99,9 +99,10 @@ def test_a_run_that_was_stopped_borrows_nothing_and_costs_the_connection(
     ftp_server: FtpFaultServer, pool: Pool, watch: Watch
 ) -> None:
     pool.put(pool.take(place_of(ftp_server), watch))
-    watch.cancel()
-    with pytest.raises(Cancelled):
-        pool.take(place_of(ftp_server), watch)
+    with watched() as stopped:
+        stopped.cancel()
+        with pytest.raises(Cancelled):
+            pool.take(place_of(ftp_server), stopped)
     ftp_server.wait_for(lambda: ftp_server.open == 0)
 
 
