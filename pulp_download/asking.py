@@ -23,28 +23,13 @@ from pulp_download.adapters.framing import Head
 from pulp_download.adapters.http import HttpAdapter
 from pulp_download.adapters.watched import WatchedTimeout
 from pulp_download.auth import AsAskedFor, BearerAuth
-from pulp_download.fields import Fields, as_fields
+from pulp_download.fields import HARMLESS, Fields, as_fields
 from pulp_download.session import Session, guarded
 from pulp_download.urls import FTP_SCHEMES, URL, Credentials
 from pulp_download.watch import Watch
 
 if TYPE_CHECKING:
     from pulp_download.adapters.ftp.adapter import FtpAdapter
-
-# Fields that tell an origin nothing it may not know; all others stay with the origins that the
-# caller named.
-_HARMLESS = frozenset(
-    {
-        "accept",
-        "accept-encoding",
-        "accept-language",
-        "if-modified-since",
-        "if-none-match",
-        "if-range",
-        "range",
-        "user-agent",
-    }
-)
 
 
 class Question:
@@ -180,7 +165,7 @@ def _fields_for(fields: Fields, question: Question) -> Fields:
     chosen = Fields(fields)
     chosen.update(question.headers)
     if not question.is_known:
-        for name in [name for name in chosen if name.lower() not in _HARMLESS]:
+        for name in [name for name in chosen if name.lower() not in HARMLESS]:
             del chosen[name]
     return chosen
 
@@ -213,7 +198,7 @@ def _through_session(session: requests.Session, question: Question, watch: Watch
     prepared.hooks["response"] = [guarded(prepared.hooks["response"])]
     is_ftp = url.scheme in FTP_SCHEMES
     if is_ftp or not question.is_known:
-        kept = _HARMLESS | {"authorization"} if is_ftp and question.auth is not None else _HARMLESS
+        kept = HARMLESS | {"authorization"} if is_ftp and question.auth is not None else HARMLESS
         for name in [name for name in prepared.headers if name.lower() not in kept]:
             del prepared.headers[name]
     response = session.send(

@@ -8,6 +8,21 @@ from typing import Any, NamedTuple
 from requests.structures import CaseInsensitiveDict
 from requests.utils import check_header_validity
 
+# Fields that tell an origin nothing it may not know; all others stay with the origins that the
+# caller named, and with HTTP.
+HARMLESS = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "range",
+        "user-agent",
+    }
+)
+
 
 class Sent(NamedTuple):
     """Fields as they are sent: each line with its end, and what they say of who asks.

@@ -127,6 +127,16 @@ def test_a_crowd_of_others_is_tried_again_later(target: Path) -> None:
         fetched(server.url("/f"), target)
 
 
+def test_a_crowd_of_others_at_the_login_is_no_wrong_password(
+    ftp: FtpFaultServer, target: Path
+) -> None:
+    ftp.publish("/f", BODY)
+    text = "530 Sorry, the maximum number of clients (1) from your host are already connected."
+    ftp.on("PASS", [closing(text), good("PASS")])
+    result = fetched(ftp.url("/f"), target, max_retries=1)
+    assert [(tried.status, tried.type) for tried in result.attempts] == [(530, "ServerFailed")]
+
+
 def test_an_idle_connection_of_somebody_else_makes_room(target: Path) -> None:
     with FtpFaultServer(limit=1, users={"me": "1", "you": "2"}) as server:
         server.publish("/f", BODY)

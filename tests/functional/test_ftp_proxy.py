@@ -113,6 +113,19 @@ def test_credentials_of_ftp_reach_the_proxy_and_a_token_and_headers_do_not(
     assert not [request for request in proxy.requests if "X-Auth" in request.headers]
 
 
+@pytest.mark.fault(106)
+def test_who_uses_the_session_sends_the_proxy_no_token_and_no_headers_either(
+    proxy: FaultProxy,
+) -> None:
+    with one_try(proxy_url=proxy.url("/"), token="T0KEN", headers={"X-Auth": "S3CRET"}) as remote:
+        assert remote.session.get(ASKED).content == BODY
+        assert remote.session.get(ASKED, auth=("me", "a:b")).content == BODY
+    without, with_user = proxy.requests
+    assert "Authorization" not in without.headers
+    assert with_user.headers["Authorization"] == basic("me", "a:b")
+    assert not [request for request in proxy.requests if "X-Auth" in request.headers]
+
+
 def test_a_proxy_with_a_password_gets_its_own(target: Path) -> None:
     with FaultProxy(credentials=("me", "pass:word/@")) as proxy:
         proxy.on(ASKED, reply(200, BODY))

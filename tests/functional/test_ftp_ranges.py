@@ -143,6 +143,9 @@ def test_a_rest_that_is_granted_and_ignored_shows_by_what_is_too_much(ftp: FtpFa
                 received += piece
         assert len(received) < len(BODY) - 100
         ftp.wait_for(lambda: ftp.open == 0)
+        with download.iter_content(headers={"Range": "bytes=100-"}) as content:  # never asked again
+            assert (content.status, b"".join(content)) == (200, BODY)
+    assert ftp.arguments("REST") == ["100"]
 
 
 @pytest.mark.fault(93)

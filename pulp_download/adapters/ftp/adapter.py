@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import binascii
 import ssl
 from base64 import b64decode
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
-from urllib.parse import unquote_to_bytes
 
 from requests import PreparedRequest, Response
+from requests.exceptions import InvalidHeader
 from requests.utils import select_proxy
 
-from pulp_download import tls
 from pulp_download.adapters.exchange import Exchange
 from pulp_download.adapters.framing import Head
 from pulp_download.adapters.ftp.body import FtpBody, NoBody
@@ -25,7 +24,8 @@ from pulp_download.adapters.ftp.conditions import (
     size_of,
     wanted_part,
 )
-from pulp_download.adapters.ftp.control import Control, Place
+from pulp_download.adapters.ftp.control import Control
+from pulp_download.adapters.ftp.place import Place, no_file, path_of, place_of
 from pulp_download.adapters.ftp.pool import Pool
 from pulp_download.adapters.ftp.replies import refusal
 from pulp_download.adapters.ftp.verbs import Verbs
@@ -34,18 +34,16 @@ from pulp_download.adapters.raw import RawAnswer
 from pulp_download.adapters.watched import watched, watching
 from pulp_download.errors import (
     BadStatus,
-    InvalidURL,
     ProxyFailed,
     ServerFailed,
     TransferError,
 )
+from pulp_download.fields import HARMLESS
 from pulp_download.settings import FtpSettings
 from pulp_download.urls import URL, Credentials
 from pulp_download.watch import Watch
 
-_EXPLICIT_PORT = 21
 _PHRASES = {200: "OK", 206: "Partial Content", 304: "Not Modified", 416: "Range Not Satisfiable"}
-_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class FtpAdapter(Verbs):
@@ -86,9 +84,10 @@ class FtpAdapter(Verbs):
         proxy = select_proxy(str(url), dict(proxies or {}))
         if proxy is not None:
             _check_proxy(url, proxy)
-            return self._http.send(request, stream, timeout, verify, cert, proxies)
+            known = self._without_http_secrets(request)
+            return self._http.send(known, stream, timeout, verify, cert, proxies)
         found = self.get_username_password_from_header(request)
-        place = self._place(url, found and Credentials(*found), verify, cert)
+        place = place_of(url, found and Credentials(*found), self._settings, verify, cert)
         if request.method not in ("GET", "HEAD"):
             verb, path = self.verb(request.method), path_of(url, may_be_folder=True)
             with watching(timeout) as watch:
@@ -114,7 +113,7 @@ class FtpAdapter(Verbs):
         cert: Any,
     ) -> Exchange:
         """Ask without a PreparedRequest: the same exchange. Never by way of a proxy."""
-        place = self._place(url, credentials, verify, cert)
+        place = place_of(url, credentials, self._settings, verify, cert)
         return self._exchange(method, place, path_of(url), headers, watch)
 
     def get_username_password_from_header(self, request: PreparedRequest) -> tuple[str, str] | None:
@@ -122,25 +121,21 @@ class FtpAdapter(Verbs):
         kind, _, value = str(request.headers.get("Authorization", "")).partition(" ")
         if kind.lower() != "basic":
             return None
-        username, _, password = b64decode(value).decode("utf-8", "replace").partition(":")
+        try:
+            pair = b64decode(value, validate=True).decode("utf-8", "replace")
+        except binascii.Error:
+            raise InvalidHeader("Authorization is not Basic credentials") from None
+        username, _, password = pair.partition(":")
         return username, password
 
-    def _place(self, url: URL, credentials: Credentials | None, verify: Any, cert: Any) -> Place:
-        if credentials is not None and any(map(_CONTROL_CHARACTER.search, credentials)):
-            raise InvalidURL("control character in a user name or password", url=url.redacted)
-        origin, settings = url.origin, self._settings
-        assert origin.port is not None
-        is_tls = url.scheme == "ftps" or settings.is_tls
-        is_implicit = url.scheme == "ftps" and origin.port != _EXPLICIT_PORT
-        if url.scheme == "ftps" and settings.ftps_mode is not None:
-            is_implicit = settings.ftps_mode == "implicit"
-        return Place(
-            origin.host,
-            origin.port,
-            credentials,
-            tls.as_asked(settings.tls, verify, cert) if is_tls else None,
-            is_implicit,
-        )
+    def _without_http_secrets(self, request: PreparedRequest) -> PreparedRequest:
+        """Return a request without what is configured for HTTP: of secrets, FTP takes Basic."""
+        is_basic = self.get_username_password_from_header(request) is not None
+        kept = HARMLESS | {"authorization"} if is_basic else HARMLESS
+        known = request.copy()
+        for name in [name for name in known.headers if name.lower() not in kept]:
+            del known.headers[name]
+        return known
 
     def _exchange(
         self, method: str, place: Place, path: str, headers: Mapping[str, str], watch: Watch
@@ -164,24 +159,6 @@ def _check_proxy(url: URL, proxy: str) -> None:
         error = ProxyFailed("only ftp:// goes through a proxy, and only one that speaks HTTP")
         error.retryable = False
         raise error
-
-
-def path_of(url: URL, *, may_be_folder: bool = False) -> str:
-    """Return a URL's path as a server is told it: relative to where one is after logging in.
-
-    An escaped slash at its beginning makes it absolute (RFC 1738 section 3.2.2). Bytes that are not
-    UTF-8 go out as they came. Raises InvalidURL for control characters, TransferError for a folder.
-    """
-    path = unquote_to_bytes(url.target.removeprefix("/")).decode("utf-8", "surrogateescape")
-    if _CONTROL_CHARACTER.search(path):
-        raise InvalidURL("control character in the path", url=url.redacted)
-    if not may_be_folder and (not path or path.endswith("/")):
-        raise _folder()
-    return path
-
-
-def _folder() -> TransferError:
-    return TransferError("names a folder; a listing is no download")
 
 
 def _is_farewell(error: Exception) -> bool:
@@ -246,7 +223,7 @@ def _facts(control: Control, path: str, *, is_all: bool) -> Facts:
 def _check_no_folder(control: Control, path: str, error: TransferError) -> None:
     """Raise that this is a folder, if the server lets us go there."""
     if error.status == 550 and control.command(f"CWD {path}").is_complete:
-        raise _folder()
+        raise no_file()
 
 
 def _exchange_of(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import socket
 import ssl
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
 
 from pulp_download import sockets, tls
 from pulp_download.adapters.framing import BUFFER_SIZE, Wire
 from pulp_download.adapters.ftp.dialogue import Dialogue, expected
+from pulp_download.adapters.ftp.place import Place
 from pulp_download.adapters.ftp.replies import Reply, data_port, no_tls, refusal
 from pulp_download.adapters.ftp.transfer import Transfer
 from pulp_download.errors import NotAuthorized, NotFound, ProtocolViolation
-from pulp_download.settings import TLSSettings
-from pulp_download.urls import Credentials
 from pulp_download.watch import Watch
 
 _OPTIONS = (
@@ -21,20 +20,6 @@ _OPTIONS = (
     # A control connection is silent while a long file comes, and routers forget silent ones.
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
 )
-
-
-class Place(NamedTuple):
-    """Which connections are alike: same server, same user, same TLS.
-
-    ``tls`` is None where there is none; ``is_implicit``: from the first byte on (RFC 4217 calls
-    the other way explicit).
-    """
-
-    host: str
-    port: int
-    credentials: Credentials | None
-    tls: TLSSettings | None
-    is_implicit: bool
 
 
 class Owner(Protocol):
@@ -45,6 +30,12 @@ class Owner(Protocol):
 
     def closed(self, control: Control) -> None:
         """Take note that a connection is gone."""
+
+    def can_restart(self, control: Control) -> bool:
+        """Tell whether nothing has been seen at its host that speaks against REST."""
+
+    def cannot_restart(self, control: Control) -> None:
+        """Ask for no parts at its host from now on."""
 
 
 class Control(Dialogue):
@@ -166,12 +157,12 @@ class Control(Dialogue):
 
     @property
     def can_restart(self) -> bool:
-        """The server knows REST, as far as it has said."""
-        return "REST" not in self._unknown
+        """The server knows REST, as far as it has said and shown."""
+        return "REST" not in self._unknown and self._pool.can_restart(self)
 
     def cannot_restart(self) -> None:
-        """Take note that it does not begin where it is told to, whatever it says."""
-        self._unknown.add("REST")
+        """Take note that the server does not begin where it is told to, whatever it says."""
+        self._pool.cannot_restart(self)
 
     # Data connections.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict, deque
+from collections import deque
 
-from pulp_download.adapters.ftp.control import Control, Place
+from pulp_download.adapters.ftp.control import Control
+from pulp_download.adapters.ftp.place import Place
 from pulp_download.adapters.ftp.replies import is_crowded
 from pulp_download.watch import Watch
 from pulp_download.watchdog import TICK
@@ -20,9 +21,13 @@ _CROWDED_FOR = 60.0
 
 
 class _Host:
-    """What a host lets us have: connections that are open, and the most it allowed when asked."""
+    """What a host lets us have: connections that are open, and the most it allowed when asked.
+
+    ``can_restart`` until a transfer did not begin where REST had said.
+    """
 
     def __init__(self) -> None:
+        self.can_restart = True
         self.open = 0
         self.limit: int | None = None
         self.until = 0.0
@@ -45,7 +50,7 @@ class Pool:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._idle: deque[Control] = deque()  # the last one given back is at the right
-        self._hosts: defaultdict[tuple[str, int], _Host] = defaultdict(_Host)
+        self._hosts: dict[tuple[str, int], _Host] = {}
         self._is_closed = False
 
     def take(self, place: Place, watch: Watch) -> Control:
@@ -81,8 +86,16 @@ class Pool:
     def closed(self, control: Control) -> None:
         """Take note that a connection is gone, or was never made."""
         with self._changed:
-            self._hosts[control.place.host, control.place.port].open -= 1
+            self._host(control.place).open -= 1
             self._changed.notify_all()
+
+    def can_restart(self, control: Control) -> bool:
+        """Tell whether nothing has been seen at this host that speaks against REST."""
+        return self._host(control.place).can_restart
+
+    def cannot_restart(self, control: Control) -> None:
+        """Ask for no parts at this host from now on."""
+        self._host(control.place).can_restart = False
 
     def renew(self) -> None:
         """Let go of what a parent process uses; its lock may be held by a thread of that."""
@@ -104,7 +117,7 @@ class Pool:
         """Return a new connection, or None after a wait where the host allows no more of them."""
         watch.may_block()
         with self._changed:
-            host = self._hosts[place.host, place.port]  # outside, two threads might make two of it
+            host = self._host(place)
             if host.is_full(time.monotonic()):
                 self._make_room(place)
                 self._changed.wait(TICK)  # a tick, for nobody wakes us when the run is stopped
@@ -123,6 +136,10 @@ class Pool:
                 return None
             raise
         return control
+
+    def _host(self, place: Place) -> _Host:
+        # In one step of the interpreter, so that no two threads make two.
+        return self._hosts.setdefault((place.host, place.port), _Host())
 
     def _idle_one(self, place: Place) -> Control | None:
         while True:

@@ -52,9 +52,13 @@ class Reply(NamedTuple):
         return self.code in (500, 502)
 
 
-# vsftpd: "There are too many connections from your internet address"; pyftpdlib: "Too many
-# connections"; proftpd: "the maximum number of clients (2) from your host are already connected".
-_CROWDED = re.compile(r"too many|maximum|limit|already connected", re.IGNORECASE)
+# vsftpd: "There are too many connections from your internet address" and "too many connected
+# users"; pyftpdlib: "Too many connections"; proftpd, with 530: "the maximum number of clients (2)
+# from your host are already connected", "the maximum number of allowed clients (2) are ...".
+_CROWDED = re.compile(
+    r"too many (?:\w+ )?(?:connect|client|user|session)|maximum number of|already connected",
+    re.IGNORECASE,
+)
 # "Permission denied", "Not enough privileges", "Access is denied"; a server that tells a missing
 # file and one that is not for us in the same words cannot be told apart.
 _FORBIDDEN = re.compile(r"permission|denied|privilege|forbidden|not allowed", re.IGNORECASE)
@@ -63,6 +67,11 @@ _FORBIDDEN = re.compile(r"permission|denied|privilege|forbidden|not allowed", re
 def _not_there(code: int, text: str) -> TransferError:
     """550 and its kin: no such file, or not for us, as the text says."""
     return (NotAuthorized if _FORBIDDEN.search(text) else NotFound)(code, text)
+
+
+def _not_in(code: int, text: str) -> TransferError:
+    """530: not with this name and password, or no room for anybody."""
+    return (ServerFailed if _CROWDED.search(text) else NotAuthorized)(code, text)
 
 
 def _account(code: int, text: str) -> TransferError:
@@ -77,9 +86,9 @@ def no_tls(code: int, text: str) -> TransferError:
 _BY_CODE: dict[int, Callable[[int, str], TransferError]] = {
     332: _account,
     430: NotAuthorized,
-    522: no_tls,
     431: no_tls,
-    530: NotAuthorized,
+    522: no_tls,
+    530: _not_in,
     532: _account,
     533: no_tls,
     534: no_tls,
@@ -126,6 +135,6 @@ def data_port(line: str) -> int:
 
 def is_crowded(error: BaseException) -> bool:
     """Tell whether a server refused a further connection only because of those that there are."""
-    if not isinstance(error, BadStatus) or error.status not in (421, 530):
+    if not isinstance(error, ServerFailed) or error.status not in (421, 530):
         return False
     return _CROWDED.search(error.reason) is not None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pulp_download.adapters.ftp.control import Control, Place
+from pulp_download.adapters.ftp.control import Control
+from pulp_download.adapters.ftp.place import Place
 from pulp_download.settings import TimeLimits, TLSSettings
 from pulp_download.urls import Credentials
 from pulp_download.watch import Watch
@@ -20,12 +21,19 @@ class Shelf:
     def __init__(self) -> None:
         self.idle: list[Control] = []
         self.gone: list[Control] = []
+        self.without_rest: list[Control] = []
 
     def put(self, control: Control) -> None:
         self.idle.append(control)
 
     def closed(self, control: Control) -> None:
         self.gone.append(control)
+
+    def can_restart(self, control: Control) -> bool:
+        return control not in self.without_rest
+
+    def cannot_restart(self, control: Control) -> None:
+        self.without_rest.append(control)
 
 
 def place_of(server: FtpFaultServer, user: str | None = None, *, is_tls: bool = False) -> Place:

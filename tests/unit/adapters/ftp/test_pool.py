@@ -198,6 +198,18 @@ def test_a_child_lets_go_without_waiting_for_a_lock_of_its_parents(
     holder.join()
 
 
+def test_a_host_that_cannot_restart_is_remembered_for_all_its_connections(
+    ftp_server: FtpFaultServer, pool: Pool
+) -> None:
+    with watched() as watch, FtpFaultServer() as other:
+        first, second = (pool.take(place_of(ftp_server), watch) for _ in range(2))
+        stranger = pool.take(place_of(other), watch)
+        first.cannot_restart()
+        assert [one.can_restart for one in (first, second, stranger)] == [False, False, True]
+        for control in (first, second, stranger):
+            control.close()
+
+
 def test_hosts_are_counted_once_however_many_threads_ask_first(
     ftp_server: FtpFaultServer, pool: Pool
 ) -> None:
