@@ -6,7 +6,7 @@ import os
 import threading
 from collections import deque
 from concurrent.futures import Future
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from pulp_download.download import Download
@@ -14,6 +14,9 @@ from pulp_download.result import Result
 
 # Futures that are handed over at once: waking the consumer costs as much as a small file.
 _GROUP = 8
+# Seconds after which a waiting consumer looks up. A signal that another thread has taken, or that
+# comes in the instant before the wait, does not end the wait; its handler runs then.
+_LOOK_UP = 1.0
 
 
 class DownloadFuture(Future[Result]):
@@ -85,7 +88,10 @@ class Handover:
         while not self._is_closed:
             if self._taken:
                 return self._taken.popleft()
-            group = self._queue.get()
+            try:
+                group = self._queue.get(timeout=_LOOK_UP)
+            except Empty:
+                continue
             if group is not None:
                 self._taken.extend(group)
         return None

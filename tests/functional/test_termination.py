@@ -303,14 +303,20 @@ def test_the_interpreter_exits_while_a_batch_is_running(
 
 @pytest.mark.need("I10")
 @pytest.mark.fault(189)
-def test_ctrl_c_reaches_a_consumer_that_waits(server: FaultServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("taken_by", ["anybody", "another thread"])
+def test_ctrl_c_reaches_a_consumer_that_waits(
+    server: FaultServer, tmp_path: Path, taken_by: str
+) -> None:
     is_done = threading.Event()
 
     def interrupt() -> None:
         is_done.wait()
         all_stalled(server)
         clock.from_now()
-        os.kill(os.getpid(), signal.SIGINT)
+        if taken_by == "anybody":
+            os.kill(os.getpid(), signal.SIGINT)
+        else:
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
     interrupter = threading.Thread(target=interrupt)
     with (
