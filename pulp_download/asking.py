@@ -23,7 +23,7 @@ from pulp_download.adapters.framing import Head
 from pulp_download.adapters.http import HttpAdapter
 from pulp_download.adapters.watched import WatchedTimeout
 from pulp_download.auth import AsAskedFor, BearerAuth
-from pulp_download.fields import HARMLESS, Fields, as_fields
+from pulp_download.fields import HARMLESS, Fields, as_fields, keep_only
 from pulp_download.session import Session, guarded
 from pulp_download.urls import FTP_SCHEMES, URL, Credentials
 from pulp_download.watch import Watch
@@ -165,8 +165,7 @@ def _fields_for(fields: Fields, question: Question) -> Fields:
     chosen = Fields(fields)
     chosen.update(question.headers)
     if not question.is_known:
-        for name in [name for name in chosen if name.lower() not in HARMLESS]:
-            del chosen[name]
+        keep_only(chosen, HARMLESS)
     return chosen
 
 
@@ -199,8 +198,7 @@ def _through_session(session: requests.Session, question: Question, watch: Watch
     is_ftp = url.scheme in FTP_SCHEMES
     if is_ftp or not question.is_known:
         kept = HARMLESS | {"authorization"} if is_ftp and question.auth is not None else HARMLESS
-        for name in [name for name in prepared.headers if name.lower() not in kept]:
-            del prepared.headers[name]
+        keep_only(prepared.headers, kept)
     response = session.send(
         prepared,
         stream=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping, Set
 from typing import Any, NamedTuple
 
 from requests.structures import CaseInsensitiveDict
@@ -22,6 +22,12 @@ HARMLESS = frozenset(
         "user-agent",
     }
 )
+
+
+def keep_only(fields: MutableMapping[str, Any], names: Set[str]) -> None:
+    """Take out every field whose lower-case name is not among these."""
+    for name in [name for name in fields if name.lower() not in names]:
+        del fields[name]
 
 
 class Sent(NamedTuple):

@@ -38,7 +38,7 @@ from pulp_download.errors import (
     ServerFailed,
     TransferError,
 )
-from pulp_download.fields import HARMLESS
+from pulp_download.fields import HARMLESS, keep_only
 from pulp_download.settings import FtpSettings
 from pulp_download.urls import URL, Credentials
 from pulp_download.watch import Watch
@@ -133,8 +133,7 @@ class FtpAdapter(Verbs):
         is_basic = self.get_username_password_from_header(request) is not None
         kept = HARMLESS | {"authorization"} if is_basic else HARMLESS
         known = request.copy()
-        for name in [name for name in known.headers if name.lower() not in kept]:
-            del known.headers[name]
+        keep_only(known.headers, kept)
         return known
 
     def _exchange(
