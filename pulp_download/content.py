@@ -43,7 +43,7 @@ class Content:
         self.on_progress: Callable[[int, int | None], None] | None = None
         self._when_over: Ended | None = None
         self.status: int = delivery.opened.status
-        self.url = delivery.source.redacted
+        self.url = delivery.source.url.redacted
         self.final_url = delivery.opened.url.redacted
         self.size = delivery.size
         self.length_verified = delivery.length_verified

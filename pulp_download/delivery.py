@@ -8,18 +8,18 @@ from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened
 from pulp_download.errors import SizeMismatch, UnverifiableLength, ValidationError
 from pulp_download.foreign import translate
+from pulp_download.mirrors.mirror import Mirror
 from pulp_download.printable import printable
 from pulp_download.remote import Remote
 from pulp_download.settings import Settings
 from pulp_download.statuses import error_of
-from pulp_download.urls import URL
 from pulp_download.validations import Checks, Chunk, Validation, judges_content
 from pulp_download.watch import Watch
 
 
 def deliver(
     remote: Remote,
-    source: URL,
+    source: Mirror,
     watch: Watch,
     *,
     method: str,
@@ -36,7 +36,7 @@ def deliver(
     status = opened.status
     if status != 200 and status not in answers:
         opened.answer.drain()
-        raise error_of(status, opened.reason, opened.header("retry-after"), url=source.redacted)
+        raise error_of(status, opened.reason, opened.header("retry-after"), url=source.url.redacted)
     as_it_is = method == "HEAD" or status != 200
     return Delivery(opened, source, watch, () if as_it_is else validations, remote.settings)
 
@@ -64,7 +64,7 @@ class Delivery:
     def __init__(
         self,
         opened: Opened,
-        source: URL,
+        source: Mirror,
         watch: Watch,
         validations: Sequence[Validation],
         settings: Settings,
@@ -122,7 +122,7 @@ class Delivery:
         """Abandon the connection; raise this error in our words unless it is in them already."""
         self._answer.abandon()  # what it carries can no longer be told apart
         if isinstance(error, Exception):
-            ours = translate(error, self._watch, self.source)
+            ours = translate(error, self._watch, self.source.absolute)
             if isinstance(ours, ValidationError):
                 ours.hint = self._hint()
             if ours is not error:

@@ -9,30 +9,31 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
+from pulp_download.arguments import as_writer, expectations, places
+from pulp_download.arguments import conditions as conditions_of
 from pulp_download.content import Content
-from pulp_download.errors import InvalidInput, InvalidSettings, WriteError
+from pulp_download.errors import InvalidInput, WriteError
 from pulp_download.events import Observer
 from pulp_download.existing import verified_digests
 from pulp_download.files import FileWriter
+from pulp_download.mirrors.mirror import Mirror, Mirrors, Relative
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.retries import Wait
 from pulp_download.run import Run
-from pulp_download.settings import Headers, checked_pairs, header_pairs
+from pulp_download.settings import Headers, header_pairs
 from pulp_download.urls import URL
 from pulp_download.validations import Validation
 from pulp_download.watchdog import watchdog
 from pulp_download.writers import Sink, Writer
 
-# The fields by which iter_content asks for a part, or for nothing if nothing changed.
-_CONDITIONS = frozenset({"range", "if-range", "if-none-match", "if-modified-since"})
-
 
 class Download:
     """One file to fetch; a frozen description that does nothing until it is run.
 
-    ``source`` is an absolute URL, whose userinfo becomes credentials for its origin. ``writer`` is
-    a path or a :class:`~pulp_download.writers.Writer`; without one the download can be opened with
+    ``source`` is a URL, whose userinfo becomes credentials for its origin, or ``Mirrors``; a
+    relative one is below the remote's ``base_urls``. ``writer`` is a path or a
+    :class:`~pulp_download.writers.Writer`; without one the download can be opened with
     ``iter_content()`` only. ``remote``: without one, each call makes one for itself; in a batch
     all such downloads share one. ``attachment`` is the caller's own key, for example an artifact's
     primary key, and is handed back untouched. ``headers`` are sent to the source's own origin.
@@ -41,9 +42,17 @@ class Download:
     with all they hold, and may be run any number of times, from several threads at once.
     """
 
-    __slots__ = ("__weakref__", "attachment", "headers", "remote", "url", "validations", "writer")
+    __slots__ = (
+        "__weakref__",
+        "attachment",
+        "headers",
+        "mirrors",
+        "remote",
+        "validations",
+        "writer",
+    )
 
-    url: URL
+    mirrors: tuple[Mirror, ...]
     writer: Writer | None
     validations: tuple[Validation, ...]
     remote: Remote | None
@@ -52,7 +61,7 @@ class Download:
 
     def __init__(
         self,
-        source: str | URL,
+        source: str | URL | Mirrors,
         writer: str | os.PathLike[str] | Writer | None = None,
         *,
         validations: Iterable[Validation] = (),
@@ -63,12 +72,18 @@ class Download:
         if not (remote is None or isinstance(remote, Remote)):
             raise TypeError(f"remote is a Remote, not a {type(remote).__name__}")
         fill = object.__setattr__
-        fill(self, "url", _as_url(source))
+        has_bases = remote is not None and remote.has_bases
+        fill(self, "mirrors", places(source, has_bases=has_bases))
         fill(self, "writer", None if writer is None else as_writer(writer))
-        fill(self, "validations", _expectations(validations))
+        fill(self, "validations", expectations(validations))
         fill(self, "remote", remote)
         fill(self, "attachment", attachment)
         fill(self, "headers", header_pairs(headers) if headers else ())
+
+    @property
+    def url(self) -> URL | Relative:
+        """Where it is to be had: the first place of several, as it was given."""
+        return self.mirrors[0].url
 
     @property
     def source(self) -> str:
@@ -124,7 +139,7 @@ class Download:
         iteration. ``headers`` may hold Range, If-Range, If-None-Match and If-Modified-Since; an
         answer other than 200 to them skips validation and is returned as it is. Close the content.
         """
-        conditions = dict(_conditions(headers))
+        conditions = dict(conditions_of(headers))
         if not isinstance(chunk_size, int) or chunk_size < 1:
             raise InvalidInput(f"chunk_size must be a positive number, not {chunk_size!r}")
         return self._open("GET", chunk_size, conditions, observer)
@@ -173,7 +188,9 @@ class Download:
     def without_remote(self) -> Self:
         """Return the same download without its remote and credentials, as results keep it."""
         copy = self.with_remote(None)
-        object.__setattr__(copy, "url", URL(self.url.origin, self.url.target))
+        object.__setattr__(
+            copy, "mirrors", tuple(each.without_credentials() for each in self.mirrors)
+        )
         object.__setattr__(copy, "headers", ())
         return copy
 
@@ -213,45 +230,6 @@ class Download:
     def __repr__(self) -> str:
         path = f", {str(self.path)!r}" if self.path is not None else ""
         return f"Download({self.url.redacted!r}{path})"
-
-
-# What is wrong with an argument is said at once, and not in a worker's thread.
-
-
-def _as_url(source: str | URL) -> URL:
-    if isinstance(source, str):
-        return URL.parse(source)
-    if isinstance(source, URL):
-        return source
-    raise TypeError(f"source is a URL as text, not a {type(source).__name__}")
-
-
-def as_writer(target: str | os.PathLike[str] | Writer) -> Writer:
-    """Return a path as a FileWriter, and a writer as it is; raises TypeError for neither."""
-    if isinstance(target, (str, Path, os.PathLike)):
-        return FileWriter(target)
-    if not hasattr(target, "open"):
-        raise TypeError(f"writer is a path or a Writer, not a {type(target).__name__}")
-    return target
-
-
-def _expectations(validations: Iterable[Validation]) -> tuple[Validation, ...]:
-    if hasattr(validations, "start"):
-        raise TypeError("validations is a list of them, even of one")
-    expectations = tuple(validations)
-    for validation in expectations:
-        if not hasattr(validation, "start"):
-            raise TypeError(f"a {type(validation).__name__} is no Validation")
-    return expectations
-
-
-def _conditions(headers: Mapping[str, str] | None) -> Headers:
-    """Return the conditions of an ``iter_content`` call, or raise for any other field."""
-    pairs = checked_pairs(headers)
-    for name, _ in pairs:
-        if name.lower() not in _CONDITIONS:
-            raise InvalidSettings(f"iter_content takes Range and If-* headers, not {name!r}")
-    return pairs
 
 
 class _Remote:

@@ -11,6 +11,7 @@ from pulp_download.adapters.framing import BUFFER_SIZE
 from pulp_download.delivery import Delivery
 from pulp_download.events import Teller
 from pulp_download.existing import could_be_right, verified_digests
+from pulp_download.mirrors.mirror import Mirror
 from pulp_download.statuses import modified
 from pulp_download.validations import judges_content
 from pulp_download.watch import Watch
@@ -34,7 +35,12 @@ class Deliver(Protocol):
     """How a source is asked, with these conditions; yields while an answer is awaited."""
 
     def __call__(
-        self, method: str, conditions: Mapping[str, str] = ..., answers: Collection[int] = ..., /
+        self,
+        source: Mirror,
+        method: str,
+        conditions: Mapping[str, str] = ...,
+        answers: Collection[int] = ...,
+        /,
     ) -> Generator[Awaited, None, Delivery]: ...
 
 
@@ -50,7 +56,9 @@ class Fetch:
         self._sink: Sink | None = None
         self._existing: Existing | None = None
 
-    def attempt(self, deliver: Deliver) -> Generator[Awaited, None, Delivery | Kept]:
+    def attempt(
+        self, source: Mirror, deliver: Deliver
+    ) -> Generator[Awaited, None, Delivery | Kept]:
         """One try: open, write, verify, commit. Raises DownloadErrors, but for bugs."""
         if self._sink is None:
             self._sink = self._download.open_writer()
@@ -58,7 +66,7 @@ class Fetch:
                 return kept
         else:
             self._sink.restart()
-        delivery = yield from self._asked(deliver)
+        delivery = yield from self._asked(source, deliver)
         try:
             if delivery.opened.status == 304 and self._existing is not None:
                 self._keep()
@@ -79,11 +87,11 @@ class Fetch:
             sink, self._sink = self._sink, None
             sink.__exit__(type(error), error, None)
 
-    def _asked(self, deliver: Deliver) -> Generator[Awaited, None, Delivery]:
+    def _asked(self, source: Mirror, deliver: Deliver) -> Generator[Awaited, None, Delivery]:
         if self._existing is None:
-            return deliver("GET")
+            return deliver(source, "GET")
         since = email.utils.formatdate(self._existing.mtime, usegmt=True)
-        return deliver("GET", {"If-Modified-Since": since}, _NOT_MODIFIED)
+        return deliver(source, "GET", {"If-Modified-Since": since}, _NOT_MODIFIED)
 
     def _store(self, delivery: Delivery, sink: Sink) -> None:
         """Write what passes the checks, until everything held."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ from pulp_download.auth import BearerAuth, Netrc, basic_auth
 from pulp_download.errors import Cancelled
 from pulp_download.fields import as_fields
 from pulp_download.foreign import raise_ours
+from pulp_download.mirrors.mirror import Mirror, resolved
 from pulp_download.redirects import REDIRECTS, Trail
 from pulp_download.retries import RetryPolicy
 from pulp_download.session import Session
@@ -51,6 +52,7 @@ class Remote:
         self._settings_auth: Any = None
         self._netrc: Netrc | None = None
         self._trusted = self._settings.trusted
+        self._bases = self._settings.bases
         self._is_closed = False
         self._is_forked = False
         _remotes.add(self)
@@ -73,25 +75,38 @@ class Remote:
             return self._connected()
         return session
 
+    @property
+    def has_bases(self) -> bool:
+        """There is something to resolve relative sources against."""
+        return bool(self._bases)
+
+    def places(self, mirrors: Sequence[Mirror]) -> Sequence[Mirror]:
+        """Return where to ask: mirrors as they are, relative ones below each base."""
+        if len(mirrors) == 1 and isinstance(mirrors[0].url, URL):
+            return mirrors
+        return tuple(resolved(mirrors, self._bases))
+
     def opening(
         self,
-        url: URL,
+        mirror: Mirror,
         watch: Watch,
         *,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
     ) -> Generator[Awaited, None, Opened]:
-        """Ask for a URL, follow redirects, and return the answer once its head is there.
+        """Ask a mirror, follow redirects, and return the answer once its head is there.
 
         A generator, which yields while an answer is awaited: going on blocks until it begins.
         Statuses are not judged here but for redirects, and for a 401 to a token of ours, which is
         renewed once. Raises DownloadErrors only, but for bugs; the caller closes the answer.
         """
         session = self._session_of_a_run()
-        trail = Trail(url, session.max_redirects)
+        trail = Trail(mirror.absolute, session.max_redirects)
         may_renew = True
         while True:
-            question = self._question(session, trail, method, headers or _NO_HEADERS)
+            question = self._question(
+                session, trail, method, headers or _NO_HEADERS, is_learnt=mirror.is_learnt
+            )
             try:
                 opened = ask(session, question, watch)
                 if isinstance(opened, Awaited):
@@ -169,11 +184,17 @@ class Remote:
         return f"Remote({self._settings!r})"
 
     def _question(
-        self, session: requests.Session, trail: Trail, method: str, headers: Mapping[str, str]
+        self,
+        session: requests.Session,
+        trail: Trail,
+        method: str,
+        headers: Mapping[str, str],
+        *,
+        is_learnt: bool,
     ) -> Question:
         url = trail.current
         is_first = url is trail.start
-        is_own = is_first or url.origin == trail.start.origin
+        is_own = not is_learnt and (is_first or url.origin == trail.start.origin)
         is_known = is_own or url.origin in self._trusted
         auth = self._auth(session, trail, headers, is_own=is_own) if is_known else None
         return Question(method, url, headers, auth, is_known=is_known, is_first=is_first)

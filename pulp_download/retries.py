@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pulp_download.errors import DownloadError, FailedTry, ServerFailed, Throttled
-from pulp_download.urls import URL, redacted
+from pulp_download.mirrors.mirror import Mirror
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,10 @@ class RetryPolicy:
         return full * (0.5 + 0.5 * random_fraction)
 
 
-# Where a file is to be had, as the caller names it.
-Source = str | URL
-
-
 class Try(NamedTuple):
     """Next step: try this source now."""
 
-    source: Source
+    source: Mirror
 
 
 class Wait(NamedTuple):
@@ -88,14 +84,14 @@ class Attempts:
     def __init__(
         self,
         policy: RetryPolicy,
-        sources: Sequence[Source],
+        sources: Sequence[Mirror],
         *,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ):
         self._policy = policy
         self._untried = list(sources)
-        self._worth_repeating: list[Source] = []
+        self._worth_repeating: list[Mirror] = []
         self._repeats = 0
         self._ready_at = 0.0
         self._last: DownloadError | None = None
@@ -115,13 +111,13 @@ class Attempts:
             return Wait(self._ready_at)
         return Try(self._worth_repeating[0])
 
-    def failed(self, source: Source, error: DownloadError) -> float | None:
+    def failed(self, source: Mirror, error: DownloadError) -> float | None:
         """Record a failed try of ``source``.
 
         Returns seconds until the next try, or None if there is none: nothing left to try, no
         budget, or an error that no source can help (a local one, a cancellation).
         """
-        place = error.url or redacted(str(source))
+        place = error.url or source.url.redacted
         self.history += (FailedTry(place, error.status, type(error).__name__, error.message),)
         error.attempts = self.history
         self._last = error.without_frames()
@@ -138,7 +134,7 @@ class Attempts:
             return None
         return self._postpone(error)
 
-    def _forget(self, source: Source) -> None:
+    def _forget(self, source: Mirror) -> None:
         for sources in (self._untried, self._worth_repeating):
             if source in sources:
                 sources.remove(source)

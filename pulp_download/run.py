@@ -21,9 +21,10 @@ from pulp_download.delivery import Delivery, deliver
 from pulp_download.errors import Cancelled, DownloadError, WriteError
 from pulp_download.events import SILENT, Finished, Observer, Started, Teller, TryFailed
 from pulp_download.fetch import Fetch, Kept
+from pulp_download.mirrors.mirror import Mirror
 from pulp_download.remote import Remote
 from pulp_download.result import Result
-from pulp_download.retries import Attempts, GiveUp, Wait
+from pulp_download.retries import Attempts, GiveUp, Try, Wait
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
 
@@ -65,7 +66,8 @@ class Run:
         self._answers = _ANSWERS_TO_CONDITIONS if headers else ()
         self._steps: Steps[Any] | None = None
         self._has_begun = self._is_watched = False
-        self._attempts = Attempts(remote.retry_policy, (download.url,))
+        self._attempts = Attempts(remote.retry_policy, remote.places(download.mirrors))
+        self._source = download.mirrors[0]  # of the present try
         self._fetch = Fetch(download, self._watch, self._teller)
 
     def cancel(self) -> bool:
@@ -101,7 +103,7 @@ class Run:
         """
         self._watch.on_block = on_block
         if self._steps is None:
-            self._steps = self._next(lambda: self._fetch.attempt(self._deliver))
+            self._steps = self._next(lambda source: self._fetch.attempt(source, self._deliver))
         try:
             step = next(self._steps)
             while on_block is None and isinstance(step, Awaited):
@@ -118,7 +120,7 @@ class Run:
     def connect(self, method: str, chunk_size: int) -> Content | Wait:
         """Work until an answer is open. Its bytes are the caller's and are not tried again."""
         if self._steps is None:
-            self._steps = self._next(lambda: self._deliver(method))
+            self._steps = self._next(lambda source: self._deliver(source, method))
         try:
             while isinstance(step := next(self._steps), Awaited):
                 pass
@@ -136,7 +138,9 @@ class Run:
         self._fetch.discard(error)
         self._end(None, error)
 
-    def _next(self, action: Callable[[], Generator[Awaited, None, Outcome]]) -> Steps[Outcome]:
+    def _next(
+        self, action: Callable[[Mirror], Generator[Awaited, None, Outcome]]
+    ) -> Steps[Outcome]:
         """Take steps until one has an outcome."""
         self._begin()
         while True:
@@ -145,8 +149,9 @@ class Run:
                 raise step.error
             try:
                 self._watch.begin_try()
-                if not isinstance(step, Wait):
-                    return (yield from action())
+                if isinstance(step, Try):
+                    self._source = step.source
+                    return (yield from action(step.source))
             except DownloadError as error:
                 self._failed(error)
                 continue
@@ -154,6 +159,7 @@ class Run:
 
     def _deliver(
         self,
+        source: Mirror,
         method: str,
         conditions: Mapping[str, str] = _NO_CONDITIONS,
         answers: Collection[int] = (),
@@ -161,7 +167,7 @@ class Run:
         """Ask for the source, with these conditions below the caller's own."""
         return deliver(
             self._remote,
-            self.download.url,
+            source,
             self._watch,
             method=method,
             headers={**conditions, **self._headers} if conditions else self._headers,
@@ -173,7 +179,7 @@ class Run:
         size, digests, delivery = (
             got if isinstance(got, Kept) else (got.received, got.digests or {}, got)
         )
-        url = self.download.url
+        url = self._source.url
         shown = final_url = url.redacted
         if delivery is not None and delivery.opened.url is not url:
             final_url = delivery.opened.url.redacted
@@ -197,7 +203,7 @@ class Run:
             if error is None and not content.is_verified:
                 error = Cancelled("closed before its end")
             if error is not None:
-                self._attempts.failed(self.download.url, error)
+                self._attempts.failed(self._source, error)
                 self._end(None, error)
             else:
                 self._end(self._result(delivery), None)
@@ -230,7 +236,7 @@ class Run:
 
     def _failed(self, error: DownloadError) -> None:
         if not isinstance(error, WriteError):
-            error.at(self.download.url.redacted)
-        wait = self._attempts.failed(self.download.url, error)
+            error.at(self._source.url.redacted)
+        wait = self._attempts.failed(self._source, error)
         log.debug("%s", error.message)
         self._teller.tell(TryFailed, self._attempts.history[-1], wait)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pulp_download.errors import InvalidSettings, InvalidURL
+from pulp_download.mirrors.mirror import Mirror, Mirrors
 from pulp_download.urls import URL, Credentials, Origin
 
 Headers = tuple[tuple[str, str], ...]
@@ -94,6 +95,7 @@ class Settings:
     that off. ``retry_after_limit``: the longest Retry-After that is obeyed. ``require_length``
     refuses files whose length nothing tells. ``max_size`` bounds what has no expected size.
     ``trusted_origins``: origins that get this remote's secrets although nobody gave their URL.
+    ``base_urls``: what relative sources are below; all are mirrors of one another.
     ``ftp_tls`` has ``ftp://`` upgraded to TLS, or fail. ``ftps_mode``: ``"implicit"``, TLS from the
     first byte on, or ``"explicit"``, by AUTH TLS; unless given, explicit on port 21 and else
     implicit. Of credentials, FTP takes user and password only; tokens and ``headers`` are HTTP's.
@@ -124,6 +126,7 @@ class Settings:
     require_length: bool = False
     max_size: int | None = None
     trusted_origins: tuple[str, ...] = ()
+    base_urls: tuple[str, ...] = field(default=(), repr=False)
     ftp_tls: bool = False
     ftps_mode: str | None = None
 
@@ -134,6 +137,10 @@ class Settings:
         # Malformed ones are found here; userinfo in one would be shown, and means nothing.
         origins = tuple(str(URL.parse(text).origin) for text in origins)
         object.__setattr__(self, "trusted_origins", origins)
+        bases = self.base_urls
+        bases = (bases,) if isinstance(bases, str) else tuple(bases)
+        object.__setattr__(self, "base_urls", bases)
+        _ = self.bases
         if self.ftps_mode not in (None, *FTPS_MODES):
             raise InvalidSettings(f"ftps_mode is one of {', '.join(FTPS_MODES)}")
         _check_numbers(self)
@@ -165,8 +172,15 @@ class Settings:
         return Credentials(self.username, self.password or "")
 
     @property
+    def bases(self) -> tuple[Mirror, ...]:
+        """The base URLs, as mirrors of everything relative."""
+        return Mirrors(URL.parse(text) for text in self.base_urls) if self.base_urls else ()
+
+    @property
     def trusted(self) -> frozenset[Origin]:
-        return frozenset(URL.parse(text).origin for text in self.trusted_origins)
+        """Origins that get secrets, whoever names their URLs."""
+        texts = (*self.trusted_origins, *self.base_urls)
+        return frozenset(URL.parse(text).origin for text in texts)
 
 
 def header_pairs(headers: Any) -> Headers:

@@ -16,6 +16,7 @@ from pulp_download.download import Download
 from pulp_download.errors import InvalidInput
 from pulp_download.manifests.url_list import SCHEMES
 from pulp_download.paths import safe_path
+from pulp_download.urls import URL
 from pulp_download.validations import DigestValidation, expected_size
 
 
@@ -32,7 +33,8 @@ class Failures:
 
     def add(self, download: Download) -> None:
         """Write down a download that failed."""
-        if self._file is None or download.url.scheme not in SCHEMES:
+        url = download.url
+        if self._file is None or not isinstance(url, URL) or url.scheme not in SCHEMES:
             return
         entry = {
             "path": _listed(download),

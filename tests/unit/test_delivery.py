@@ -21,8 +21,8 @@ from pulp_download.errors import (
     UnverifiableLength,
     ValidationError,
 )
+from pulp_download.mirrors.mirror import Mirror
 from pulp_download.remote import Remote
-from pulp_download.urls import URL
 from pulp_download.validations import Check, Chunk, DigestValidation, SizeValidation, Validation
 from pulp_download.watch import Watch
 from tests.servers import (
@@ -71,7 +71,7 @@ class Asking:
     ) -> Delivery:
         generator = deliver(
             self.remote,
-            URL.parse(self.server.url(path)),
+            Mirror(self.server.url(path)),
             self.watch,
             method=method,
             headers={},

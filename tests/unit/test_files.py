@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from pulp_download.download import as_writer
+from pulp_download.arguments import as_writer
 from pulp_download.errors import InvalidInput, WriteError
 from pulp_download.files import ExistingFile, FileWriter
 from pulp_download.writers import MemoryWriter

@@ -20,6 +20,7 @@ from pulp_download.errors import (
     TimedOut,
     WriteError,
 )
+from pulp_download.mirrors.mirror import Mirror
 from pulp_download.retries import (
     Attempts,
     GiveUp,
@@ -30,7 +31,7 @@ from pulp_download.retries import (
     parse_retry_after,
 )
 
-A, B, C = "http://a/x", "http://b/x", "http://c/x"
+A, B, C = (Mirror(f"http://{host}/x") for host in "abc")
 
 
 class Clock:
@@ -46,7 +47,7 @@ class Clock:
 class Story:
     """Attempts whose waits are over as soon as they are asked for; ``log`` is what happened."""
 
-    def __init__(self, *sources: str, chance: float = 1.0, **policy: float) -> None:
+    def __init__(self, *sources: Mirror, chance: float = 1.0, **policy: float) -> None:
         self.clock = Clock()
         self.attempts = Attempts(
             RetryPolicy(**policy),  # type: ignore[arg-type]
@@ -54,7 +55,7 @@ class Story:
             clock=self.clock,
             chance=lambda: chance,
         )
-        self.log: list[str | float] = []
+        self.log: list[Mirror | float] = []
 
     def until_it_gives_up(self, *failures: DownloadError) -> DownloadError:
         """Fail every try, with the last failure again and again; return what it gives up with."""
@@ -69,7 +70,7 @@ class Story:
                 step = self.attempts.next_step()
                 assert isinstance(step, Try), "a wait is followed by a try"
             self.log.append(step.source)
-            tries = sum(isinstance(entry, str) for entry in self.log)
+            tries = sum(isinstance(entry, Mirror) for entry in self.log)
             failure = failures[min(tries, len(failures)) - 1]
             self.attempts.failed(step.source, failure)
             assert number < 999, "this never ends"
@@ -81,7 +82,7 @@ def refused() -> ConnectionFailed:
 
 
 def asks(seconds: float, status: int = 503) -> ServerFailed:
-    error = (Throttled if status == 429 else ServerFailed)(status, "Busy", url=A)
+    error = (Throttled if status == 429 else ServerFailed)(status, "Busy", url=str(A))
     error.retry_after = seconds
     return error
 
@@ -159,10 +160,10 @@ def test_every_source_is_tried_before_any_is_repeated_and_without_a_wait() -> No
 
 @pytest.mark.parametrize(("sources", "retries"), [(1, 0), (1, 5), (3, 0), (4, 3), (10, 2)])
 def test_the_tries_are_at_most_the_sources_and_the_repeats(sources: int, retries: int) -> None:
-    urls = [f"http://m{number}/x" for number in range(sources)]
+    urls = [Mirror(f"http://m{number}/x") for number in range(sources)]
     story = Story(*urls, max_retries=retries)
     story.until_it_gives_up(refused())
-    assert len([entry for entry in story.log if isinstance(entry, str)]) == sources + retries
+    assert len([entry for entry in story.log if isinstance(entry, Mirror)]) == sources + retries
 
 
 @pytest.mark.fault(53)
@@ -196,25 +197,26 @@ def test_the_same_source_twice_is_two_sources() -> None:
 
 
 def test_the_history_has_every_try_in_order_and_goes_with_the_error() -> None:
-    story = Story(f"{A}?token=c4n4ry", "http://me:c4n4ry@b/x", max_retries=1)
+    story = Story(Mirror(f"{A}?token=c4n4ry"), Mirror("http://me:c4n4ry@b/x"), max_retries=1)
     error = story.until_it_gives_up(
-        asks(0), NotFound(404, "No", url=B), TimedOut("read", 2.0, url=A)
+        asks(0), NotFound(404, "No", url=str(B)), TimedOut("read", 2.0, url=str(A))
     )
     assert (
         error.attempts
         == story.attempts.history
         == (
-            FailedTry(A, 503, "ServerFailed", f"{A}: 503 Busy"),
-            FailedTry(B, 404, "NotFound", f"{B}: 404 No"),
-            FailedTry(A, None, "TimedOut", f"{A}: read timeout of 2 s passed"),
+            FailedTry(str(A), 503, "ServerFailed", f"{A}: 503 Busy"),
+            FailedTry(str(B), 404, "NotFound", f"{B}: 404 No"),
+            FailedTry(str(A), None, "TimedOut", f"{A}: read timeout of 2 s passed"),
         )
     )
 
 
 @pytest.mark.fault(224)
 def test_the_history_shows_no_secret_where_the_error_names_no_place() -> None:
-    attempts = Attempts(RetryPolicy(max_retries=0), ["http://me:c4n4ry@a/x?token=c4n4ry"])
-    attempts.failed("http://me:c4n4ry@a/x?token=c4n4ry", refused())
+    source = Mirror("http://me:c4n4ry@a/x?token=c4n4ry")
+    attempts = Attempts(RetryPolicy(max_retries=0), [source])
+    attempts.failed(source, refused())
     assert attempts.history == (
         FailedTry("http://a/x?token=***", None, "ConnectionFailed", "refused"),
     )
@@ -244,7 +246,7 @@ def test_a_wait_up_to_the_limit_is_obeyed_and_a_longer_one_ends_it_as_throttled(
     error = story.until_it_gives_up(asks(10), asks(10.5))
     assert story.log == [A, 10.0, A]
     assert isinstance(error, Throttled)
-    assert (error.status, error.retry_after, error.url) == (503, 10.5, A)
+    assert (error.status, error.retry_after, error.url) == (503, 10.5, str(A))
     assert str(error).startswith(f"{A}: 503 asks to wait 10.5 s, more than 10 s (after 2 tries)")
     assert [failed.status for failed in error.attempts] == [503, 503]
 
