@@ -47,6 +47,7 @@ from pulp_download.errors import (
     TLSFailed,
     TokenFailed,
     TooManyRedirects,
+    TooSlow,
     TransferError,
     Truncated,
     UnsafeRedirect,
@@ -58,6 +59,7 @@ from pulp_download.errors import (
 from pulp_download.events import Event, Finished, Observer, Progressed, Started, TryFailed
 from pulp_download.files import FileWriter
 from pulp_download.futures import DownloadFuture
+from pulp_download.mirrors.mirror import Mirror, Mirrors
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.settings import Settings
@@ -86,6 +88,8 @@ __all__ = [
     "InvalidURL",
     "ManifestError",
     "MemoryWriter",
+    "Mirror",
+    "Mirrors",
     "NotAuthorized",
     "NotFound",
     "Observer",
@@ -105,6 +109,7 @@ __all__ = [
     "TimedOut",
     "TokenFailed",
     "TooManyRedirects",
+    "TooSlow",
     "TransferError",
     "Truncated",
     "TryFailed",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pulp_download.errors import InvalidSettings, InvalidURL
 from pulp_download.files import FileWriter
+from pulp_download.headers import Headers, checked_pairs
 from pulp_download.mirrors.mirror import Mirror, Mirrors, Relative
-from pulp_download.settings import Headers, checked_pairs
 from pulp_download.urls import URL
 from pulp_download.validations import Validation
 from pulp_download.writers import Writer

@@ -25,13 +25,14 @@ from pulp_download.errors import Cancelled, DownloadError, WriteError
 from pulp_download.events import Observer
 from pulp_download.futures import DownloadFuture, Handover
 from pulp_download.helm import Helm, Shift
+from pulp_download.hosts import Turn
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.retries import Wait
 from pulp_download.run import Run
 from pulp_download.watchdog import Timer, watchdog
 
-Outcome = Result | Wait | BaseException
+Outcome = Result | Wait | Turn | BaseException
 
 
 class Crew:
@@ -47,7 +48,7 @@ class Crew:
         self._observer = observer
         self._todo: deque[Run] = deque()
         self._under_way: set[Run] = set()
-        self._waiting: dict[Run, Timer] = {}
+        self._waiting: dict[Run, Timer | None] = {}
         self._places: set[str] = set()
         self._done = Handover()
         self._lock = threading.Lock()
@@ -81,6 +82,7 @@ class Crew:
                 return
             self._places.add(place)
         remote = download.remote or self._shared_remote()
+        remote.hosts.widen(self._concurrency)
         run = Run(download, remote, self._observer, owner=self, place=place)
         run.enqueue(partial(self._drop, run))
         self._todo.append(run)
@@ -182,7 +184,7 @@ class Crew:
                     continue
                 outcome = _outcome(run, None)
                 assert not isinstance(outcome, Awaited)
-            if isinstance(outcome, Wait):
+            if isinstance(outcome, (Wait, Turn)):
                 self._put_aside(run, outcome)
             elif is_at_helm:
                 self._done.keep(self._settled(run, outcome))
@@ -227,11 +229,13 @@ class Crew:
             self._places.discard(run.place)
         return DownloadFuture(run.download, outcome)
 
-    def _put_aside(self, run: Run, wait: Wait) -> None:
+    def _put_aside(self, run: Run, wait: Wait | Turn) -> None:
+        """Go on with a run at a moment, or when its host has a place for it."""
         self._under_way.discard(run)
         resume = partial(self._resume, run)
         with self._lock:
-            self._waiting[run] = watchdog.call_at(wait.until, resume)
+            timer = watchdog.call_at(wait.until, resume) if isinstance(wait, Wait) else None
+            self._waiting[run] = timer
             is_stopped = self._is_stopped
         run.wake_by(resume)
         if is_stopped:
@@ -240,19 +244,20 @@ class Crew:
     def _resume(self, run: Run) -> None:
         """Give a waiting run back to the workers, once, whoever wakes it first."""
         with self._lock:
-            timer = self._waiting.pop(run, None)
-            if timer is None:
+            if run not in self._waiting:
                 return
+            timer = self._waiting.pop(run)
             is_stopped = self._is_stopped
             if not is_stopped:  # with the lock held: before any worker goes home
-                self._todo.append(run)
-        watchdog.call_off(timer)
+                self._todo.appendleft(run)  # which may have a place at a host, for others to want
+        if timer is not None:
+            watchdog.call_off(timer)
         if is_stopped:  # perhaps no worker will come
             outcome = _outcome(run, None)
-            assert not isinstance(outcome, (Wait, Awaited))
+            assert not isinstance(outcome, (Wait, Turn, Awaited))
             self._done.put(self._settled(run, outcome))
         else:
-            run.wake_by(partial(self._drop, run))
+            run.drop_by(partial(self._drop, run))
             self._wake()
 
 

@@ -8,6 +8,7 @@ from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened
 from pulp_download.errors import SizeMismatch, UnverifiableLength, ValidationError
 from pulp_download.foreign import translate
+from pulp_download.hosts import Turn
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.printable import printable
 from pulp_download.remote import Remote
@@ -26,7 +27,7 @@ def deliver(
     headers: Mapping[str, str],
     answers: Collection[int],
     validations: Sequence[Validation],
-) -> Generator[Awaited, None, Delivery]:
+) -> Generator[Awaited | Turn, None, Delivery]:
     """Ask for a source, judge the status, and return what it delivers.
 
     ``answers`` are statuses that are handed on as they are, without validation, as is a HEAD's

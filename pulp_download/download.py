@@ -16,12 +16,13 @@ from pulp_download.errors import InvalidInput, WriteError
 from pulp_download.events import Observer
 from pulp_download.existing import verified_digests
 from pulp_download.files import FileWriter
+from pulp_download.headers import Headers, header_pairs
+from pulp_download.hosts import Turn
 from pulp_download.mirrors.mirror import Mirror, Mirrors, Relative
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.retries import Wait
 from pulp_download.run import Run
-from pulp_download.settings import Headers, header_pairs
 from pulp_download.urls import URL
 from pulp_download.validations import Validation
 from pulp_download.watchdog import watchdog
@@ -121,7 +122,7 @@ class Download:
                 outcome = run.advance()
                 if isinstance(outcome, Result):
                     return outcome
-                assert isinstance(outcome, Wait)
+                assert isinstance(outcome, (Wait, Turn))
                 _sleep(run, outcome)
 
     download = run
@@ -250,12 +251,12 @@ class _Remote:
             self.remote.close()
 
 
-def _sleep(run: Run, wait: Wait) -> None:
+def _sleep(run: Run, wait: Wait | Turn) -> None:
     """Block until the wait is over or the run is stopped."""
     woken = threading.Event()
     run.wake_by(woken.set)
     try:
-        woken.wait(max(0.0, wait.until - time.monotonic()))
+        woken.wait(max(0.0, wait.until - time.monotonic()) if isinstance(wait, Wait) else None)
     except BaseException as error:  # Ctrl-C, or whatever a signal's handler raises
         run.abandon(error)
         raise

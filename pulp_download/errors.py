@@ -13,6 +13,7 @@
     │   │   └── TLSFailed                     no trust, no common protocol, broken record
     │   ├── TimedOut                          connecting, waiting for an answer, in all
     │   ├── Stalled                           less than ``min_speed`` for a period
+    │   ├── TooSlow                           another mirror is much faster
     │   ├── Truncated                         the body ended early
     │   ├── UnverifiableLength                nothing told the length, and it was required
     │   ├── ProtocolViolation                 an answer that is not HTTP, or dangerous HTTP
@@ -39,62 +40,9 @@ An error holds facts (``url`` without credentials and query values, ``status``, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
-
+from pulp_download.failure import DownloadError as DownloadError
+from pulp_download.failure import FailedTry as FailedTry
 from pulp_download.printable import printable
-
-# Characters of server text kept in a reason; not measured, enough to recognise a message.
-_REASON_LIMIT = 300
-
-
-@dataclass(frozen=True, slots=True)
-class FailedTry:
-    """One try that failed: where (redacted), with which status if any, and why."""
-
-    url: str
-    status: int | None
-    type: str
-    message: str
-
-
-class DownloadError(Exception):
-    """The root. ``attempts`` lists every failed try of the run that raised it, oldest first."""
-
-    retryable = False
-    final = False
-
-    def __init__(self, reason: str = "", *, url: str | None = None, status: int | None = None):
-        super().__init__(reason)
-        self.reason = printable(reason)[:_REASON_LIMIT]
-        self.url = url
-        self.status = status
-        self.attempts: tuple[FailedTry, ...] = ()
-
-    @property
-    def message(self) -> str:
-        """What went wrong in this one failure, without the list of tries."""
-        return f"{self.url}: {self.reason}" if self.url else self.reason
-
-    def __str__(self) -> str:
-        if len(self.attempts) < 2:
-            return self.message
-        tries = "".join(f"\n  {n}. {t.type}: {t.message}" for n, t in enumerate(self.attempts, 1))
-        return f"{self.message} (after {len(self.attempts)} tries){tries}"
-
-    def at(self, url: str) -> Self:
-        """Fill in the place where it happened, if nobody closer to it has, and return self."""
-        if self.url is None:
-            self.url = url
-        return self
-
-    def without_frames(self) -> Self:
-        """Drop what a kept exception would pin: traceback, frames, sockets, buffers."""
-        self.__traceback__ = None
-        self.__context__ = None
-        if not isinstance(self.__cause__, DownloadError):
-            self.__cause__ = None
-        return self
 
 
 class InvalidInput(DownloadError, ValueError):
@@ -162,6 +110,20 @@ class Stalled(TransferError):
         self.received = received
         self.period = period
         self.min_speed = min_speed
+
+
+class TooSlow(TransferError):
+    """Left for another mirror, which is known to be much faster; speeds are bytes a second."""
+
+    retryable = True
+
+    def __init__(self, speed: float, elsewhere: float, *, url: str | None = None):
+        super().__init__(
+            f"too slow: {speed:.0f} bytes/s, and about {elsewhere:.0f} elsewhere", url=url
+        )
+        self.args = (speed, elsewhere)
+        self.speed = speed
+        self.elsewhere = elsewhere
 
 
 class Truncated(TransferError):

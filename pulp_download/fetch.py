@@ -11,6 +11,7 @@ from pulp_download.adapters.framing import BUFFER_SIZE
 from pulp_download.delivery import Delivery
 from pulp_download.events import Teller
 from pulp_download.existing import could_be_right, verified_digests
+from pulp_download.hosts import Turn
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.statuses import modified
 from pulp_download.validations import judges_content
@@ -41,7 +42,7 @@ class Deliver(Protocol):
         conditions: Mapping[str, str] = ...,
         answers: Collection[int] = ...,
         /,
-    ) -> Generator[Awaited, None, Delivery]: ...
+    ) -> Generator[Awaited | Turn, None, Delivery]: ...
 
 
 class Fetch:
@@ -58,7 +59,7 @@ class Fetch:
 
     def attempt(
         self, source: Mirror, deliver: Deliver
-    ) -> Generator[Awaited, None, Delivery | Kept]:
+    ) -> Generator[Awaited | Turn, None, Delivery | Kept]:
         """One try: open, write, verify, commit. Raises DownloadErrors, but for bugs."""
         if self._sink is None:
             self._sink = self._download.open_writer()
@@ -87,7 +88,7 @@ class Fetch:
             sink, self._sink = self._sink, None
             sink.__exit__(type(error), error, None)
 
-    def _asked(self, source: Mirror, deliver: Deliver) -> Generator[Awaited, None, Delivery]:
+    def _asked(self, source: Mirror, deliver: Deliver) -> Generator[Awaited | Turn, None, Delivery]:
         if self._existing is None:
             return deliver(source, "GET")
         since = email.utils.formatdate(self._existing.mtime, usegmt=True)

@@ -18,12 +18,13 @@ from pulp_download.auth import BearerAuth, Netrc, basic_auth
 from pulp_download.errors import Cancelled
 from pulp_download.fields import as_fields
 from pulp_download.foreign import raise_ours
+from pulp_download.hosts import Hosts, Turn
 from pulp_download.mirrors.mirror import Mirror, resolved
 from pulp_download.redirects import REDIRECTS, Trail
 from pulp_download.retries import RetryPolicy
 from pulp_download.session import Session
 from pulp_download.settings import Settings
-from pulp_download.urls import FTP_SCHEMES, URL
+from pulp_download.urls import FTP_SCHEMES, URL, Origin
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
 
@@ -53,6 +54,8 @@ class Remote:
         self._netrc: Netrc | None = None
         self._trusted = self._settings.trusted
         self._bases = self._settings.bases
+        self.hosts = Hosts(self._settings.limits)
+        self.policy = self._settings.policy
         self._is_closed = False
         self._is_forked = False
         _remotes.add(self)
@@ -93,7 +96,7 @@ class Remote:
         *,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
-    ) -> Generator[Awaited, None, Opened]:
+    ) -> Generator[Awaited | Turn, None, Opened]:
         """Ask a mirror, follow redirects, and return the answer once its head is there.
 
         A generator, which yields while an answer is awaited: going on blocks until it begins.
@@ -128,8 +131,18 @@ class Remote:
             elif opened.status in REDIRECTS:
                 opened.answer.drain()
                 trail.follow(opened.status, opened.header("location"))
+                yield from self._moved(watch, question.url.origin, trail.current.origin)
             else:
                 return opened
+
+    def _moved(self, watch: Watch, here: Origin, there: Origin) -> Generator[Turn, None, None]:
+        """Give up the place at one host for one at another, where a redirect leads."""
+        turn = watch.turn
+        if turn is None or here == there or turn.move(self.hosts.at(there)):
+            return
+        while turn.host is None:
+            yield turn
+            watch.check()
 
     def _connected(self) -> requests.Session:
         """Make the session, or put it right in a forked child."""
@@ -167,6 +180,7 @@ class Remote:
             self._is_closed = True
             session = self._session
         watchdog.cancel(self, "the remote was closed")
+        self.hosts.close()
         if session is not None:
             session.close()
         watchdog.rest()
@@ -244,6 +258,7 @@ class Remote:
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
+        self.hosts = Hosts(self._settings.limits)
         self._is_forked = True
         if isinstance(self._settings_auth, BearerAuth):
             self._settings_auth.after_fork()

@@ -12,12 +12,18 @@ import email.utils
 import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pulp_download.errors import DownloadError, FailedTry, ServerFailed, Throttled
+from pulp_download.errors import (
+    DownloadError,
+    FailedTry,
+    ServerFailed,
+    Throttled,
+    ValidationError,
+)
 from pulp_download.mirrors.mirror import Mirror
 
 
@@ -43,9 +49,9 @@ class RetryPolicy:
 
 
 class Try(NamedTuple):
-    """Next step: try this source now."""
+    """Next step: try one of these sources now, whichever is best."""
 
-    source: Mirror
+    sources: tuple[Mirror, ...]
 
 
 class Wait(NamedTuple):
@@ -66,18 +72,21 @@ Step = Try | Wait | GiveUp
 class Attempts:
     """One run's budget, history and next step. State of one run, used by one thread at a time.
 
-    ``clock`` is monotonic seconds, ``chance`` a random number in [0, 1).
+    Each source is tried once, at once; after that, those that are worth another try are repeated,
+    after waits that double, and none before it asked for. ``clock`` is monotonic seconds,
+    ``chance`` a random number in [0, 1).
     """
 
     __slots__ = (
         "_chance",
         "_clock",
+        "_is_only",
         "_last",
         "_policy",
         "_ready_at",
+        "_repeat_at",
         "_repeats",
         "_untried",
-        "_worth_repeating",
         "history",
     )
 
@@ -91,65 +100,76 @@ class Attempts:
     ):
         self._policy = policy
         self._untried = list(sources)
-        self._worth_repeating: list[Mirror] = []
+        self._is_only = len(sources) == 1
+        self._ready_at: dict[Mirror, float] = {}  # of those that are worth a repeat
         self._repeats = 0
-        self._ready_at = 0.0
+        self._repeat_at = 0.0
         self._last: DownloadError | None = None
         self._clock = clock
         self._chance = chance
         self.history: tuple[FailedTry, ...] = ()
 
+    @property
+    def untried(self) -> Sequence[Mirror]:
+        """Sources that have not failed."""
+        return self._untried
+
+    def learn(self, sources: Iterable[Mirror]) -> None:
+        """Take further sources, behind those that are known."""
+        self._untried += sources
+        self._is_only = False
+
     def next_step(self) -> Step:
         """Say what to do now. Asking again without a ``failed`` in between says the same."""
         if self._untried:
-            return Try(self._untried[0])
+            return Try(tuple(self._untried))
         error = self._last
         assert error is not None, "a run has at least one source"
-        if not self._worth_repeating or self._repeats > self._policy.max_retries:
+        if not self._ready_at or self._repeats > self._policy.max_retries:
             return GiveUp(error)
-        if self._ready_at > self._clock():
-            return Wait(self._ready_at)
-        return Try(self._worth_repeating[0])
+        ready_at, now = self._next_repeat(), self._clock()
+        if ready_at > now:
+            return Wait(ready_at)
+        return Try(tuple(source for source, at in self._ready_at.items() if at <= now))
 
-    def failed(self, source: Mirror, error: DownloadError) -> float | None:
-        """Record a failed try of ``source``.
+    def failed(self, source: Mirror, error: DownloadError, received: int = 0) -> float | None:
+        """Record a failed try of ``source``, which had brought ``received`` bytes.
 
         Returns seconds until the next try, or None if there is none: nothing left to try, no
         budget, or an error that no source can help (a local one, a cancellation).
         """
         place = error.url or source.url.redacted
-        self.history += (FailedTry(place, error.status, type(error).__name__, error.message),)
+        failed = FailedTry(place, error.status, type(error).__name__, error.message, received)
+        self.history += (failed,)
         error.attempts = self.history
         self._last = error.without_frames()
-        self._forget(source)
+        if source in self._untried:
+            self._untried.remove(source)
+        self._ready_at.pop(source, None)
         if error.final:
             self._untried.clear()
-            self._worth_repeating.clear()
-        elif error.retryable:
-            self._worth_repeating.append(source)
+            self._ready_at.clear()
+        elif error.retryable and (self._is_only or not isinstance(error, ValidationError)):
+            self._postpone(source, error)
         if self._untried:
             return 0.0
         self._repeats += 1
-        if not self._worth_repeating or self._repeats > self._policy.max_retries:
+        if not self._ready_at or self._repeats > self._policy.max_retries:
             return None
-        return self._postpone(error)
-
-    def _forget(self, source: Mirror) -> None:
-        for sources in (self._untried, self._worth_repeating):
-            if source in sources:
-                sources.remove(source)
-
-    def _postpone(self, error: DownloadError) -> float | None:
         wait = self._policy.wait(self._repeats, self._chance())
+        self._repeat_at = self._clock() + wait
+        return self._next_repeat() - self._clock()
+
+    def _next_repeat(self) -> float:
+        return max(self._repeat_at, min(self._ready_at.values()))
+
+    def _postpone(self, source: Mirror, error: DownloadError) -> None:
+        """Have a source tried again, unless it asks for too long a rest."""
         asked = error.retry_after if isinstance(error, ServerFailed) else None
-        if asked is not None:
-            if asked > self._policy.retry_after_limit:
-                self._worth_repeating.clear()
-                self._last = _throttled(error, asked, self._policy.retry_after_limit)
-                return None
-            wait = max(wait, asked)
-        self._ready_at = self._clock() + wait
-        return wait
+        if asked is not None and asked > self._policy.retry_after_limit:
+            self._last = _throttled(error, asked, self._policy.retry_after_limit)
+        else:
+            self._ready_at[source] = self._clock() + (asked or 0.0)
 
 
 def _throttled(error: DownloadError, asked: float, limit: float) -> Throttled:

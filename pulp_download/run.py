@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +21,7 @@ from pulp_download.delivery import Delivery, deliver
 from pulp_download.errors import Cancelled, DownloadError, WriteError
 from pulp_download.events import SILENT, Finished, Observer, Started, Teller, TryFailed
 from pulp_download.fetch import Fetch, Kept
+from pulp_download.hosts import Turn
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.remote import Remote
 from pulp_download.result import Result
@@ -39,7 +40,7 @@ _NO_CONDITIONS: Mapping[str, str] = MappingProxyType({})
 
 Outcome = TypeVar("Outcome")
 # What leads to an outcome, by way of moments at which there is nothing to do.
-Steps = Generator[Wait | Awaited, None, Outcome]
+Steps = Generator[Wait | Awaited | Turn, None, Outcome]
 
 
 class Run:
@@ -59,6 +60,7 @@ class Run:
         self.place = place  # where it writes, for an owner who lets nobody else write there
         self._remote = remote
         self._watch = Watch(remote.time_limits, (download, remote, owner))
+        self._turn = self._watch.turn = Turn(remote.hosts, self._watch)
         self._teller = Teller(download, observer) if observer is not None else SILENT
         self._headers = headers or _NO_CONDITIONS
         if download.headers:
@@ -78,7 +80,7 @@ class Run:
         """Let this run be stopped although it has not begun; then ``wake`` is called."""
         self._is_watched = True
         watchdog.add(self._watch)
-        self.wake_by(wake)
+        self.drop_by(wake)
 
     def drop(self) -> DownloadError:
         """Give up a run that was stopped while it was queued; return why."""
@@ -87,13 +89,20 @@ class Run:
         self._end(None, error)
         return error
 
-    def wake_by(self, wake: Callable[[], None]) -> None:
-        """Have a stop during a wait call ``wake``, from any thread, perhaps more than once."""
-        self._watch.on_stop = wake
+    def drop_by(self, drop: Callable[[], None]) -> None:
+        """Have a stop call ``drop``, from any thread, perhaps more than once."""
+        self._watch.on_stop = drop
         if self._watch.verdict is not None:
+            drop()
+
+    def wake_by(self, wake: Callable[[], None]) -> None:
+        """Have the end of a wait for a host, and a stop, call ``wake``; as :meth:`drop_by`."""
+        self._turn.wake = wake
+        self.drop_by(wake)
+        if self._turn.host is not None:
             wake()
 
-    def advance(self, on_block: Callable[[], None] | None = None) -> Result | Wait | Awaited:
+    def advance(self, on_block: Callable[[], None] | None = None) -> Result | Wait | Awaited | Turn:
         """Work until the file is there, or until nothing can be done before a moment.
 
         With ``on_block``, which is called before anything else that may take a while, also until
@@ -117,7 +126,7 @@ class Run:
             self.abandon(error)
             raise
 
-    def connect(self, method: str, chunk_size: int) -> Content | Wait:
+    def connect(self, method: str, chunk_size: int) -> Content | Wait | Turn:
         """Work until an answer is open. Its bytes are the caller's and are not tried again."""
         if self._steps is None:
             self._steps = self._next(lambda source: self._deliver(source, method))
@@ -139,7 +148,7 @@ class Run:
         self._end(None, error)
 
     def _next(
-        self, action: Callable[[Mirror], Generator[Awaited, None, Outcome]]
+        self, action: Callable[[Mirror], Generator[Awaited | Turn, None, Outcome]]
     ) -> Steps[Outcome]:
         """Take steps until one has an outcome."""
         self._begin()
@@ -150,12 +159,29 @@ class Run:
             try:
                 self._watch.begin_try()
                 if isinstance(step, Try):
-                    self._source = step.source
-                    return (yield from action(step.source))
+                    self._source = yield from self._placed(step.sources)
+                    return (yield from action(self._source))
             except DownloadError as error:
                 self._failed(error)
                 continue
             yield step
+
+    def _placed(self, sources: Sequence[Mirror]) -> Generator[Turn, None, Mirror]:
+        """Choose a source whose host has a place for this run, and take it."""
+        hosts = self._remote.hosts
+        if len(sources) > 1:
+            sources = hosts.ranked(sources, self._remote.policy)
+        wanted = [hosts.at(source.absolute.origin) for source in sources]
+        if not self._turn.take(wanted):
+            yield from self._awaiting()
+        assert self._turn.host is not None
+        return sources[wanted.index(self._turn.host)]
+
+    def _awaiting(self) -> Generator[Turn, None, None]:
+        """Wait for a place."""
+        while self._turn.host is None:
+            yield self._turn
+            self._watch.check()
 
     def _deliver(
         self,
@@ -163,7 +189,7 @@ class Run:
         method: str,
         conditions: Mapping[str, str] = _NO_CONDITIONS,
         answers: Collection[int] = (),
-    ) -> Generator[Awaited, None, Delivery]:
+    ) -> Generator[Awaited | Turn, None, Delivery]:
         """Ask for the source, with these conditions below the caller's own."""
         return deliver(
             self._remote,
@@ -226,8 +252,10 @@ class Run:
         self._remote.check_open()  # after the above, so that a close in between finds this run
 
     def _end(self, result: Result | None, error: BaseException | None) -> None:
+        self._turn.leave(error if isinstance(error, DownloadError) else None)
         # They may know this run, and cycles wait for the collector.
         self._watch.on_stop = self._watch.on_block = self._steps = None
+        self._watch.turn = self._turn.wake = None
         watchdog.discard(self._watch)
         if self._has_begun and self._teller.has_observer:
             failure = error if isinstance(error, DownloadError) else None
@@ -237,6 +265,7 @@ class Run:
     def _failed(self, error: DownloadError) -> None:
         if not isinstance(error, WriteError):
             error.at(self._source.url.redacted)
-        wait = self._attempts.failed(self._source, error)
+        self._turn.leave(error)
+        wait = self._attempts.failed(self._source, error, self._watch.received)
         log.debug("%s", error.message)
         self._teller.tell(TryFailed, self._attempts.history[-1], wait)

@@ -17,7 +17,8 @@ from pulp_download.adapters.deferred import Deferred
 from pulp_download.adapters.file import FileAdapter
 from pulp_download.adapters.http import HttpAdapter
 from pulp_download.fields import Fields
-from pulp_download.settings import FtpSettings, Headers, Settings
+from pulp_download.headers import Headers
+from pulp_download.settings import FtpSettings, Settings
 from pulp_download.urls import URL
 from pulp_download.version import VERSION
 

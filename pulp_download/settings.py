@@ -8,39 +8,17 @@ because another machine needs them.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pulp_download.errors import InvalidSettings, InvalidURL
+from pulp_download.headers import Headers, header_pairs
 from pulp_download.mirrors.mirror import Mirror, Mirrors
+from pulp_download.mirrors.policies import POLICIES, Policy
 from pulp_download.urls import URL, Credentials, Origin
 
-Headers = tuple[tuple[str, str], ...]
 TokenSource = Callable[[], tuple[str, float | None]]
-
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"(?![ \t])[\t\x20-\x7e\x80-\xff]*(?<![ \t])")
-
-# Framing, ranges and coding are the library's own: a wrong one turns a good file into a bad one.
-_OWNED_HEADERS = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "range",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
 
 
 class TimeLimits(NamedTuple):
@@ -64,6 +42,18 @@ class TLSSettings(NamedTuple):
 
     def __repr__(self) -> str:
         return f"TLSSettings(validation={self.validation})"
+
+
+class Limits(NamedTuple):
+    """What a remote allows itself: transfers per host and in all, requests a second per host.
+
+    ``retry_after`` is the longest rest in seconds that a host may ask for.
+    """
+
+    per_host: int | None = None
+    in_all: int | None = None
+    rate: float | None = None
+    retry_after: float = 300.0
 
 
 class FtpSettings(NamedTuple):
@@ -96,6 +86,10 @@ class Settings:
     refuses files whose length nothing tells. ``max_size`` bounds what has no expected size.
     ``trusted_origins``: origins that get this remote's secrets although nobody gave their URL.
     ``base_urls``: what relative sources are below; all are mirrors of one another.
+    ``mirror_policy``: their order, a name of :data:`~pulp_download.mirrors.policies.POLICIES` or a
+    function. ``per_host``: transfers at one host, ``download_concurrency``: at all, over every
+    batch and stream of the remote; unless given, 8 per host, or as many as a batch runs.
+    ``rate_limit``: requests a second per host. ``max_speed``: bytes a second in all.
     ``ftp_tls`` has ``ftp://`` upgraded to TLS, or fail. ``ftps_mode``: ``"implicit"``, TLS from the
     first byte on, or ``"explicit"``, by AUTH TLS; unless given, explicit on port 21 and else
     implicit. Of credentials, FTP takes user and password only; tokens and ``headers`` are HTTP's.
@@ -127,6 +121,11 @@ class Settings:
     max_size: int | None = None
     trusted_origins: tuple[str, ...] = ()
     base_urls: tuple[str, ...] = field(default=(), repr=False)
+    mirror_policy: str | Policy = "best"
+    per_host: int | None = None
+    download_concurrency: int | None = None
+    rate_limit: float | None = None
+    max_speed: int | None = None
     ftp_tls: bool = False
     ftps_mode: str | None = None
 
@@ -140,7 +139,7 @@ class Settings:
         bases = self.base_urls
         bases = (bases,) if isinstance(bases, str) else tuple(bases)
         object.__setattr__(self, "base_urls", bases)
-        _ = self.bases
+        _ = self.bases, self.policy
         if self.ftps_mode not in (None, *FTPS_MODES):
             raise InvalidSettings(f"ftps_mode is one of {', '.join(FTPS_MODES)}")
         _check_numbers(self)
@@ -177,51 +176,27 @@ class Settings:
         return Mirrors(URL.parse(text) for text in self.base_urls) if self.base_urls else ()
 
     @property
+    def policy(self) -> Policy:
+        """What puts mirrors in order."""
+        policy = self.mirror_policy
+        if callable(policy):
+            return policy
+        try:
+            return POLICIES[policy]
+        except (KeyError, TypeError):
+            raise InvalidSettings(f"mirror_policy is one of {', '.join(POLICIES)}") from None
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            self.per_host, self.download_concurrency, self.rate_limit, self.retry_after_limit
+        )
+
+    @property
     def trusted(self) -> frozenset[Origin]:
         """Origins that get secrets, whoever names their URLs."""
         texts = (*self.trusted_origins, *self.base_urls)
         return frozenset(URL.parse(text).origin for text in texts)
-
-
-def header_pairs(headers: Any) -> Headers:
-    """Return headers as pairs, from a mapping, pairs, or pulpcore's list of mappings.
-
-    Raises InvalidSettings for names and values that RFC 9110 section 5 does not allow, and for the
-    framing, range and coding headers, which belong to the library.
-    """
-    pairs = checked_pairs(headers)
-    for name, _ in pairs:
-        if name.lower() in _OWNED_HEADERS:
-            raise InvalidSettings(f"header {name!r} is set by the library")
-    return pairs
-
-
-def checked_pairs(headers: Any) -> Headers:
-    """Return headers as pairs, whatever they say, checked for form."""
-    pairs = []
-    for name, value in _pairs(headers):
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            # A whole line may have been meant; what stands behind the colon is not shown.
-            raise InvalidSettings(f"malformed header name {str(name).partition(':')[0][:60]!r}")
-        if not isinstance(value, str) or not _HEADER_VALUE.fullmatch(value):
-            raise InvalidSettings(f"malformed value of header {name!r}")
-        pairs.append((name, value))
-    return tuple(pairs)
-
-
-def _pairs(headers: Any) -> Iterable[tuple[Any, Any]]:
-    if headers is None:
-        return
-    if isinstance(headers, Mapping):
-        yield from headers.items()
-        return
-    for item in headers:
-        if isinstance(item, Mapping):
-            yield from item.items()
-        elif isinstance(item, (tuple, list)) and len(item) == 2:
-            yield item[0], item[1]
-        else:
-            raise InvalidSettings("headers are a mapping, pairs, or a list of mappings")
 
 
 # Field, whether None is allowed, smallest value allowed (exclusive where it is a time).
@@ -229,6 +204,10 @@ _NUMBERS: tuple[tuple[str, bool, float], ...] = (
     ("max_retries", False, 0),
     ("max_redirects", False, 0),
     ("max_size", True, 0),
+    ("per_host", True, 1),
+    ("download_concurrency", True, 1),
+    ("rate_limit", True, 0.001),
+    ("max_speed", True, 1),
     ("retry_after_limit", False, 0),
     ("min_speed", False, 0),
     ("stall_period", False, 0.001),
@@ -237,7 +216,16 @@ _NUMBERS: tuple[tuple[str, bool, float], ...] = (
     ("sock_read_timeout", False, 0.001),
     ("total_timeout", True, 0.001),
 )
-_WHOLE_NUMBERS = frozenset({"max_retries", "max_redirects", "max_size"})
+_WHOLE_NUMBERS = frozenset(
+    {
+        "download_concurrency",
+        "max_redirects",
+        "max_retries",
+        "max_size",
+        "max_speed",
+        "per_host",
+    }
+)
 
 
 # Kinds of proxy whose connections can be watched; a SOCKS library would bring its own.

@@ -7,17 +7,22 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from pulp_download.errors import Cancelled, DownloadError, Stalled, TimedOut
 from pulp_download.settings import TimeLimits
+
+if TYPE_CHECKING:
+    from pulp_download.hosts import Turn
 
 
 class Watch:
     """What the :mod:`~pulp_download.watchdog` looks at, and whatever connects and reads asks.
 
-    Made by the run, handed down. ``owners`` are those in whose name it can be stopped. ``received``
-    counts body bytes of the present try; the stall clock runs only between ``begin_read`` and
-    ``end_read``, so a slow consumer, a parked stream or a full disk is no stall.
+    Made by the run, handed down. ``turn`` is the run's place at a host. ``owners`` are those in
+    whose name it can be stopped. ``received`` counts body bytes of the present try; the stall clock
+    runs only between ``begin_read`` and ``end_read``, so a slow consumer, a parked stream or a full
+    disk is no stall.
     """
 
     __slots__ = (
@@ -35,6 +40,7 @@ class Watch:
         "owners",
         "received",
         "started",
+        "turn",
         "verdict",
     )
 
@@ -44,6 +50,7 @@ class Watch:
         self.verdict: DownloadError | None = None
         self.on_block: Callable[[], None] | None = None
         self.on_stop: Callable[[], None] | None = None
+        self.turn: Turn | None = None
         self.started = 0.0
         self.received = 0
         self._deadline: float | None = None
@@ -63,6 +70,7 @@ class Watch:
     def begin_try(self) -> None:
         """Forget what ended the last try, unless it ends the run; raises that verdict."""
         self._phase = self._reading_since = None
+        self.received = 0
         if self.verdict is not None:
             with self._lock:
                 if not self.verdict.final:

@@ -17,14 +17,17 @@ import pytest
 # never of its own or a higher one. Inside a folder the files may know each other, without cycles.
 FLOORS = (
     ("printable", "version"),
+    ("failure",),
     ("errors",),
+    ("headers",),
     ("urls", "validations"),
     ("pieces",),
     ("mirrors",),
-    ("events", "paths", "retries", "settings", "writers"),
+    ("events", "paths", "retries", "scores", "settings", "writers"),
     ("auth", "existing", "fields", "files", "proxies", "statuses", "tls", "watch"),
     ("arguments", "foreign", "watchdog"),
-    ("sockets",),
+    ("host", "sockets"),
+    ("hosts",),
     ("adapters", "redirects"),
     ("session",),
     ("asking",),
@@ -47,6 +50,8 @@ ONLY_FOR_TYPES = {
     ("events", "download"): "an event says which download it tells of, and does nothing with it",
     ("events", "result"): "an event hands the result on, and does nothing with it",
     ("result", "download"): "a result carries its download back to the caller",
+    ("host", "hosts"): "a host keeps the turns that wait for it, and does nothing with them",
+    ("watch", "hosts"): "a watch carries its run's turn down to where redirects are followed",
     ("fetch", "download"): "a fetch reads its description",
     ("run", "download"): "a run reads its description; the description makes the run",
 }

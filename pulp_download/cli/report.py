@@ -16,7 +16,7 @@ from pulp_download.cli.options import Common
 from pulp_download.cli.progress import readable
 from pulp_download.cli.status import Status
 from pulp_download.download import Download
-from pulp_download.errors import Cancelled, DownloadError
+from pulp_download.errors import Cancelled, DownloadError, FailedTry
 from pulp_download.events import Event, Finished
 from pulp_download.printable import printable
 from pulp_download.result import Result
@@ -71,7 +71,7 @@ class Report:
         line.update(
             size=result.size,
             digests=result.digests,
-            attempts=[asdict(failed) for failed in result.attempts],
+            attempts=[_try(failed) for failed in result.attempts],
             seconds=round(result.elapsed, 6),
         )
         self._say(status, line, 0 if result.present else result.size)
@@ -92,7 +92,7 @@ class Report:
         message = error.message if isinstance(error, DownloadError) else type(error).__name__
         line["error"] = {"type": type(error).__name__, "message": message}
         attempts = getattr(error, "attempts", ())
-        line["attempts"] = [asdict(failed) for failed in attempts]
+        line["attempts"] = [_try(failed) for failed in attempts]
         self._say(line["status"], line)
 
     def planned(self, download: Download) -> None:
@@ -166,6 +166,13 @@ def _line(path: str | None, url: str | None, status: str) -> dict[str, Any]:
         "seconds": 0.0,
         "error": None,
     }
+
+
+def _try(failed: FailedTry) -> dict[str, Any]:
+    """Return a failed try as JSON has it."""
+    told = asdict(failed)
+    del told["received"]
+    return told
 
 
 def _complain(text: str) -> None:

@@ -231,11 +231,12 @@ def test_every_download_comes_out_once_whatever_became_of_it(server: FaultServer
 @pytest.mark.fault(182)
 def test_a_download_that_waits_for_its_next_try_holds_no_worker(server: FaultServer) -> None:
     server.on("/busy", [reply(503, headers={"Retry-After": "1"}), reply(200, b"late")])
-    server.on("/free", reply(200, b"soon"))
-    busy = Download(server.url("/busy"), MemoryWriter(), attachment="busy")
-    free = [Download(server.url("/free"), MemoryWriter(), attachment="free") for _ in range(20)]
-    with Batch([busy, *free], concurrency=1) as batch:
-        order = [result.download.attachment for result in batch]
+    with FaultServer() as other:
+        other.on("/free", reply(200, b"soon"))
+        busy = Download(server.url("/busy"), MemoryWriter(), attachment="busy")
+        free = [Download(other.url("/free"), MemoryWriter(), attachment="free") for _ in range(20)]
+        with Batch([busy, *free], concurrency=1) as batch:
+            order = [result.download.attachment for result in batch]
     assert order == ["free"] * 20 + ["busy"]
     first, second = server.requests_to("/busy")
     assert second.time - first.time >= 1

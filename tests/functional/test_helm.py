@@ -56,7 +56,7 @@ CHUNKED = head_bytes(200, {"Transfer-Encoding": "chunked"}) + b"a\r\n" + BODY + 
 @pytest.fixture
 def remote() -> Iterator[Remote]:
     """A remote whose time limits end a story that hangs."""
-    with remote_for(sock_read_timeout=SOON) as remote:
+    with remote_for(sock_read_timeout=SOON, per_host=16) as remote:
         yield remote
 
 

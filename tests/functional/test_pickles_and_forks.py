@@ -51,6 +51,7 @@ SAMPLES: dict[str, DownloadError] = {
         errors.TLSFailed("not trusted", url="http://a.test/"),
         errors.TimedOut("total", 1.5, url="http://a.test/"),
         errors.Stalled(10, 30.0, 1000.0, url="http://a.test/"),
+        errors.TooSlow(10.0, 50.0, url="http://a.test/"),
         errors.Truncated(3, 6, url="http://a.test/"),
         errors.UnverifiableLength("nothing tells", url="http://a.test/"),
         errors.ProtocolViolation("not HTTP", url="http://a.test/", status=204),
@@ -78,7 +79,7 @@ def classes(root: type[DownloadError] = DownloadError) -> set[type[DownloadError
     found = {root}
     for child in root.__subclasses__():
         found |= classes(child)
-    return {kind for kind in found if kind.__module__ == errors.__name__}
+    return {kind for kind in found if vars(errors).get(kind.__name__) is kind}
 
 
 def test_there_is_a_sample_of_every_error_and_the_tree_in_the_docstring_names_it() -> None:

@@ -33,6 +33,7 @@ from pulp_download.errors import (
     TLSFailed,
     TokenFailed,
     TooManyRedirects,
+    TooSlow,
     TransferError,
     Truncated,
     UnsafeRedirect,
@@ -61,6 +62,12 @@ EXAMPLES: list[tuple[DownloadError, str, bool, bool]] = [
     (
         Stalled(10, 30.0, 1000.0, url=URL),
         f"{URL}: stalled: 10 bytes in 30 s, less than 1000 bytes/s",
+        True,
+        False,
+    ),
+    (
+        TooSlow(10.0, 50.0, url=URL),
+        f"{URL}: too slow: 10 bytes/s, and about 50 elsewhere",
         True,
         False,
     ),

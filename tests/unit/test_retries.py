@@ -69,10 +69,10 @@ class Story:
                 self.clock.now = step.until
                 step = self.attempts.next_step()
                 assert isinstance(step, Try), "a wait is followed by a try"
-            self.log.append(step.source)
+            self.log.append(step.sources[0])
             tries = sum(isinstance(entry, Mirror) for entry in self.log)
             failure = failures[min(tries, len(failures)) - 1]
-            self.attempts.failed(step.source, failure)
+            self.attempts.failed(step.sources[0], failure)
             assert number < 999, "this never ends"
         raise AssertionError
 
@@ -121,7 +121,7 @@ def test_a_wait_lasts_until_its_moment() -> None:
     clock.now = 1000.499
     assert attempts.next_step() == Wait(1000.5)
     clock.now = 1000.5
-    assert attempts.next_step() == Try(A)
+    assert attempts.next_step() == Try((A,))
 
 
 @pytest.mark.fault(53, 109)

@@ -5,7 +5,8 @@ import pickle
 import pytest
 
 from pulp_download.errors import InvalidInput, InvalidSettings
-from pulp_download.settings import Settings, TimeLimits, TLSSettings, header_pairs
+from pulp_download.headers import header_pairs
+from pulp_download.settings import Settings, TimeLimits, TLSSettings
 from pulp_download.urls import Origin
 
 NAN, INFINITY = float("nan"), float("inf")

@@ -1,0 +1,233 @@
+"""Whom downloads ask: how many at once, how often, and when not at all.
+
+What it is: for each remote, one :class:`Host` per origin, and the turns that runs take at them.
+What it is not: a pool of connections, or a scheduler; it knows nothing of downloads. It guarantees
+that no more than a host's limit are under way there, that requests are far enough apart, that
+nobody is asked while it asked for rest, and that who waits is woken in the order of coming. It
+relies on every turn being left. One lock per remote; whoever is to be woken is woken outside it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from pulp_download.errors import DownloadError
+from pulp_download.host import Host, judge
+from pulp_download.mirrors.mirror import Mirror
+from pulp_download.mirrors.policies import Policy, Standing
+from pulp_download.scores import Measured, best_capacity
+from pulp_download.settings import Limits
+from pulp_download.urls import Origin
+from pulp_download.watchdog import watchdog
+
+# Transfers at one host, where nobody says otherwise: the knee beyond which upstreams throttle.
+DEFAULT_PER_HOST = 8
+
+
+class Turn:
+    """A run's place at a host: it waits for one, has one, or neither.
+
+    Used by one thread at a time; ``wake`` may come from any, when a place that was waited for is
+    there. ``host`` is where it has one.
+    """
+
+    __slots__ = ("_hosts", "asked", "host", "since", "transfer", "wake", "wanted")
+
+    def __init__(self, hosts: Hosts, transfer: Measured):
+        self._hosts = hosts
+        self.transfer = transfer
+        self.host: Host | None = None
+        self.asked: Host | None = None  # who was asked first, and is judged by what comes of it
+        self.since = 0.0
+        self.wanted: tuple[Host, ...] = ()
+        self.wake: Callable[[], None] | None = None
+
+    def take(self, wanted: Sequence[Host]) -> bool:
+        """Get a place at the first of these hosts that is free, or wait for all of them.
+
+        Tells whether it has one; else ``wake`` is called when it has.
+        """
+        return self._hosts.admit(self, wanted)
+
+    def move(self, host: Host) -> bool:
+        """Go from one host to another, where a redirect leads; as :meth:`take`."""
+        self._hosts.release(self, keep_judging=True)
+        return self._hosts.admit(self, (host,))
+
+    def leave(self, error: DownloadError | None = None) -> None:
+        """Give the place back, or wait no longer; nothing if there is none.
+
+        ``error`` is what the host is to be judged by, None for a success.
+        """
+        if self.host is not None or self.wanted:
+            self._hosts.release(self, error)
+
+
+class Hosts:
+    """All hosts of one remote. Thread-safe."""
+
+    def __init__(self, limits: Limits):
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._hosts: dict[Origin, Host] = {}
+        self._active = 0
+        self.bound = limits.per_host or limits.in_all or DEFAULT_PER_HOST
+
+    def at(self, origin: Origin) -> Host:
+        """Return the host of an origin."""
+        host = self._hosts.get(origin)
+        if host is None:
+            host = self._hosts.setdefault(origin, Host(origin, self.bound))
+        return host
+
+    def widen(self, concurrency: int) -> None:
+        """Allow as many per host as a batch runs, unless a setting says how many."""
+        if concurrency <= self.bound or self._limits.per_host or self._limits.in_all:
+            return
+        with self._lock:
+            self.bound = concurrency
+            for host in self._hosts.values():
+                host.widen(concurrency)
+
+    def known(self) -> Sequence[Host]:
+        """Return every host that was asked for."""
+        return tuple(self._hosts.values())
+
+    def ranked(self, mirrors: Sequence[Mirror], policy: Policy) -> Sequence[Mirror]:
+        """Return mirrors in the order of a policy."""
+        hosts = [self.at(mirror.absolute.origin) for mirror in mirrors]
+        with self._lock:
+            now = time.monotonic()
+            prior = best_capacity((host.score for host in hosts), now)
+            standings = [
+                Standing(
+                    mirror,
+                    position,
+                    host.score.expected_speed(now, prior),
+                    host.active,
+                    host.score.is_rested(now),
+                )
+                for position, (mirror, host) in enumerate(zip(mirrors, hosts, strict=True))
+            ]
+        return [standing.mirror for standing in policy(standings)]
+
+    def speed_elsewhere(self, mirrors: Sequence[Mirror], now: float) -> float:
+        """Return the bytes a second to be expected at the best of these that is known and free."""
+        hosts = [self.at(mirror.absolute.origin) for mirror in mirrors]
+        with self._lock:
+            return max(
+                (
+                    host.score.expected_speed(now, 0.0)
+                    for host in hosts
+                    if host.is_free(now) and not host.score.is_rested(now)
+                ),
+                default=0.0,
+            )
+
+    def admit(self, turn: Turn, wanted: Sequence[Host]) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            for host in wanted:
+                if not host.waiting and host.is_free(now) and not self._is_full():
+                    self._grant(turn, host, now)
+                    return True
+            turn.wanted = tuple(wanted)
+            for host in wanted:
+                host.waiting.append(turn)
+                self._wake_later(host, now)
+            return False
+
+    def release(
+        self, turn: Turn, error: DownloadError | None = None, *, keep_judging: bool = False
+    ) -> None:
+        with self._lock:
+            now = time.monotonic()
+            if turn.wanted:
+                self._forget(turn)
+            host, turn.host = turn.host, None
+            if host is not None:
+                host.active -= 1
+                self._active -= 1
+            if not keep_judging and turn.asked is not None:
+                turn.asked.score.end(turn.transfer, now)
+                judge(turn.asked.score, error, now)
+                if host is not None and error is None:
+                    host.succeeded()
+                elif host is not None and error is not None:
+                    host.failed(error, turn.since, now, self._limits.retry_after)
+                turn.asked = None
+            granted = self._granted(now) if self._is_anybody_waiting() else ()
+        _wake(granted)
+
+    def close(self) -> None:
+        """Forget who waits; they are stopped by others."""
+        with self._lock:
+            for host in self._hosts.values():
+                host.waiting.clear()
+                self._call_off(host)
+
+    # What follows is called with the lock held.
+
+    def _is_full(self) -> bool:
+        return self._limits.in_all is not None and self._active >= self._limits.in_all
+
+    def _is_anybody_waiting(self) -> bool:
+        return any(host.waiting for host in self._hosts.values())
+
+    def _grant(self, turn: Turn, host: Host, now: float) -> None:
+        turn.host = host
+        turn.since = now
+        host.active += 1
+        self._active += 1
+        if turn.asked is None:
+            turn.asked = host
+            host.score.begin(turn.transfer, now)
+        if self._limits.rate is not None:
+            host.not_before = max(now, host.not_before) + 1 / self._limits.rate
+
+    def _granted(self, now: float) -> Iterable[Turn]:
+        """Give places to those who wait, first come first served; return who got one."""
+        granted = []
+        for host in self._hosts.values():
+            while host.waiting and host.is_free(now) and not self._is_full():
+                turn = host.waiting[0]
+                self._forget(turn)
+                self._grant(turn, host, now)
+                granted.append(turn)
+            self._wake_later(host, now)
+        return granted
+
+    def _forget(self, turn: Turn) -> None:
+        """Take a turn out of the queues."""
+        wanted, turn.wanted = turn.wanted, ()
+        for host in wanted:
+            host.waiting.remove(turn)
+            if not host.waiting:
+                self._call_off(host)
+
+    def _wake_later(self, host: Host, now: float) -> None:
+        """Have somebody look again when a host may be asked again."""
+        if host.waiting and host.not_before > now and host.timer is None:
+            host.timer = watchdog.call_at(host.not_before, self._look_again(host))
+
+    def _look_again(self, host: Host) -> Callable[[], None]:
+        def look() -> None:
+            with self._lock:
+                host.timer = None
+                granted = self._granted(time.monotonic())
+            _wake(granted)
+
+        return look
+
+    def _call_off(self, host: Host) -> None:
+        if host.timer is not None:
+            watchdog.call_off(host.timer)
+            host.timer = None
+
+
+def _wake(turns: Iterable[Turn]) -> None:
+    for turn in turns:
+        if turn.wake is not None:
+            turn.wake()

@@ -1,0 +1,151 @@
+"""What has been learnt about a host: how much it carries, and how often it failed of late.
+
+A score is evidence that fades. The speed of a host is the bytes that came from it, over the time in
+which something was asked of it, name look-up, connecting and waiting included: a mirror that
+connects fast and sends slowly is slow, and so is one that hangs. Nothing is known for ever: half of
+what is known is forgotten in a minute, so that a bad host is tried again and a good one is not
+trusted blindly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Protocol
+
+# Seconds in which evidence loses half of its weight; not measured.
+_HALF_LIFE = 60.0
+# Weight, in seconds, of the belief that an unknown host is as good as the best that is known: so
+# much time may be spent without a byte before it counts as half as good.
+_BENEFIT_OF_DOUBT = 0.5
+# Failures in a row after which a host is rested, and for how long (seconds), doubled each time.
+_PATIENCE = 4
+_REST = 15.0
+_LONGEST_REST = 600.0
+
+
+class Measured(Protocol):
+    """A transfer under way."""
+
+    received: int
+
+
+class Score:
+    """One host's evidence. Used with the lock of its :class:`~pulp_download.hosts.Hosts` held.
+
+    ``now`` is monotonic seconds everywhere.
+    """
+
+    __slots__ = ("_at", "_busy", "_bytes", "_counted", "_load", "failures", "rested_until")
+
+    def __init__(self) -> None:
+        self._at = 0.0
+        self._bytes = self._busy = self._load = 0.0
+        self._counted: dict[Measured, int] = {}  # of transfers under way, bytes already counted
+        self.failures = 0
+        self.rested_until = 0.0
+
+    def begin(self, transfer: Measured, now: float) -> None:
+        """Take note of a transfer that begins."""
+        self._settle(now)
+        self._counted[transfer] = 0
+
+    def end(self, transfer: Measured, now: float) -> None:
+        """Take note of its end, however it ended."""
+        self._settle(now)
+        self._counted.pop(transfer, None)
+
+    def succeeded(self) -> None:
+        """Forget failures."""
+        self.failures = 0
+        self.rested_until = 0.0
+
+    def failed(self, now: float, weight: int = 1) -> None:
+        """Count a failure; after some in a row the host is rested for a while."""
+        self.failures += weight
+        if self.failures >= _PATIENCE:
+            rest = _REST * 2.0 ** min(self.failures - _PATIENCE, 10)
+            self.rested_until = now + min(rest, _LONGEST_REST)
+
+    def is_rested(self, now: float) -> bool:
+        """Tell whether it is better left alone for now."""
+        return now < self.rested_until
+
+    def capacity(self, now: float) -> float | None:
+        """Return bytes a second that the host carries in all, or None where little is known."""
+        self._settle(now)
+        return self._bytes / self._busy if self._busy > _BENEFIT_OF_DOUBT else None
+
+    def expected_speed(self, now: float, prior: float) -> float:
+        """Return bytes a second that one more transfer may expect.
+
+        ``prior`` is what an unknown host is believed to carry.
+        """
+        self._settle(now)
+        doubt = _BENEFIT_OF_DOUBT
+        capacity = (self._bytes + prior * doubt) / (self._busy + doubt)
+        usual_load = (self._load + doubt) / (self._busy + doubt)
+        share = capacity / max(usual_load, len(self._counted) + 1)
+        return share * 0.5 ** min(self.failures, 20)
+
+    def remembered(self, now: float) -> dict[str, float]:
+        """Return the evidence as plain numbers; empty where there is none."""
+        self._settle(now)
+        if self._busy < _BENEFIT_OF_DOUBT and not self.failures:
+            return {}
+        facts = {"bytes": self._bytes, "busy": self._busy, "load": self._load}
+        return {name: round(value, 3) for name, value in facts.items()} | {
+            "failures": self.failures
+        }
+
+    def recall(self, facts: dict[str, float], age: float, now: float) -> None:
+        """Begin with the evidence of an earlier time, ``age`` seconds ago; nonsense is ignored."""
+        numbers = [facts.get(name) for name in ("bytes", "busy", "load", "failures")]
+        if not all(_is_amount(number) for number in numbers):
+            return
+        self._at = now
+        self._bytes, self._busy, self._load = (float(number or 0) for number in numbers[:3])
+        self._fade(age / _SLOWER)
+        # One good try settles it; a rest is over after a while, and so is a restart's.
+        self.failures = min(int(numbers[3] or 0), _PATIENCE - 1)
+
+    def _settle(self, now: float) -> None:
+        """Count what has passed and come since the last time."""
+        passed, self._at = now - self._at, now
+        counted = self._counted
+        if counted:
+            self._busy += passed
+            self._load += passed * len(counted)
+            for transfer, before in counted.items():
+                received = transfer.received
+                if received != before:
+                    # Another try's count begins at zero again.
+                    self._bytes += received - before if received > before else received
+                    counted[transfer] = received
+        if self._busy:
+            self._fade(passed)
+
+    def _fade(self, passed: float) -> None:
+        weight = 0.5 ** (passed / _HALF_LIFE)
+        self._bytes *= weight
+        self._busy *= weight
+        self._load *= weight
+
+
+# Between two runs evidence fades this much more slowly: half of it in a day.
+_SLOWER = 86_400.0 / _HALF_LIFE
+
+
+def best_capacity(scores: Iterable[Score], now: float) -> float:
+    """Return the most that one of these hosts is known to carry, in bytes a second."""
+    known = [capacity for score in scores if (capacity := score.capacity(now)) is not None]
+    return max(known, default=1.0) or 1.0
+
+
+def _is_amount(value: object) -> bool:
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and value >= 0
+    )
