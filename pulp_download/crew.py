@@ -82,7 +82,7 @@ class Crew:
                 return
             self._places.add(place)
         remote = download.remote or self._shared_remote()
-        remote.hosts.widen(self._concurrency)
+        remote.widen(self._concurrency)
         run = Run(download, remote, self._observer, owner=self, place=place)
         run.enqueue(partial(self._drop, run))
         self._todo.append(run)

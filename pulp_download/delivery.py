@@ -103,9 +103,12 @@ class Delivery:
         if self.digests is not None:
             return b""
         try:
+            if self._watch.speed is not None:
+                limit = min(limit, self._watch.speed.piece)
             piece = b"" if self._answer.is_complete else self._answer.receive(limit)
             if piece:
                 self._checks.update(piece)
+                self._watch.took(len(piece))
                 if self._limit is not None and self._checks.received > self._limit:
                     raise SizeMismatch(self._limit, self._checks.received)
             else:

@@ -13,6 +13,7 @@ import requests
 
 from pulp_download import tls
 from pulp_download.adapters.awaited import Awaited
+from pulp_download.adapters.idle import Idle
 from pulp_download.asking import Opened, Question, ask
 from pulp_download.auth import BearerAuth, Netrc, basic_auth
 from pulp_download.errors import Cancelled
@@ -24,6 +25,7 @@ from pulp_download.redirects import REDIRECTS, Trail
 from pulp_download.retries import RetryPolicy
 from pulp_download.session import Session
 from pulp_download.settings import Settings
+from pulp_download.speed import SpeedLimit
 from pulp_download.urls import FTP_SCHEMES, URL, Origin
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
@@ -55,6 +57,8 @@ class Remote:
         self._trusted = self._settings.trusted
         self._bases = self._settings.bases
         self.hosts = Hosts(self._settings.limits)
+        self.speed = SpeedLimit(self._settings.max_speed) if self._settings.max_speed else None
+        self._idle = Idle(self.hosts.bound)
         self.policy = self._settings.policy
         self._is_closed = False
         self._is_forked = False
@@ -135,6 +139,12 @@ class Remote:
             else:
                 return opened
 
+    def widen(self, concurrency: int) -> None:
+        """Be ready for a batch of so many, where no setting says how many there may be."""
+        self.hosts.widen(concurrency)
+        if concurrency > self._idle.limit:
+            self._idle.limit = min(concurrency, self._settings.download_concurrency or concurrency)
+
     def _moved(self, watch: Watch, here: Origin, there: Origin) -> Generator[Turn, None, None]:
         """Give up the place at one host for one at another, where a redirect leads."""
         turn = watch.turn
@@ -150,7 +160,7 @@ class Remote:
             if self._is_closed:
                 raise RuntimeError("this remote is closed")
             if self._session is None:
-                session = Session(self._settings)
+                session = Session(self._settings, self._idle)
                 self._settings_auth = session.auth
                 self._netrc = Netrc(self._settings.netrc) if self._settings.netrc else None
                 self._session = session
@@ -259,6 +269,8 @@ class Remote:
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
         self.hosts = Hosts(self._settings.limits)
+        if self._settings.max_speed:
+            self.speed = SpeedLimit(self._settings.max_speed)
         self._is_forked = True
         if isinstance(self._settings_auth, BearerAuth):
             self._settings_auth.after_fork()

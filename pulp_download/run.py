@@ -26,6 +26,8 @@ from pulp_download.mirrors.mirror import Mirror
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.retries import Attempts, GiveUp, Try, Wait
+from pulp_download.rivals import Rivals
+from pulp_download.validations import expected_size
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
 
@@ -61,6 +63,7 @@ class Run:
         self._remote = remote
         self._watch = Watch(remote.time_limits, (download, remote, owner))
         self._turn = self._watch.turn = Turn(remote.hosts, self._watch)
+        self._watch.speed = remote.speed
         self._teller = Teller(download, observer) if observer is not None else SILENT
         self._headers = headers or _NO_CONDITIONS
         if download.headers:
@@ -112,7 +115,7 @@ class Run:
         """
         self._watch.on_block = on_block
         if self._steps is None:
-            self._steps = self._next(lambda source: self._fetch.attempt(source, self._deliver))
+            self._steps = self._next(self._attempt)
         try:
             step = next(self._steps)
             while on_block is None and isinstance(step, Awaited):
@@ -165,6 +168,14 @@ class Run:
                 self._failed(error)
                 continue
             yield step
+
+    def _attempt(self, source: Mirror) -> Generator[Awaited | Turn, None, Delivery | Kept]:
+        """Fetch from a source, as long as no other one is much faster."""
+        others = [mirror for mirror in self._attempts.untried if mirror is not source]
+        if others:
+            size = expected_size(self.download.validations)
+            self._watch.rivals = Rivals(self._remote.hosts, others, size, time.monotonic())
+        return self._fetch.attempt(source, self._deliver)
 
     def _placed(self, sources: Sequence[Mirror]) -> Generator[Turn, None, Mirror]:
         """Choose a source whose host has a place for this run, and take it."""
@@ -266,6 +277,6 @@ class Run:
         if not isinstance(error, WriteError):
             error.at(self._source.url.redacted)
         self._turn.leave(error)
-        wait = self._attempts.failed(self._source, error, self._watch.received)
+        wait = self._attempts.failed(self._source, error, self._watch.delivered)
         log.debug("%s", error.message)
         self._teller.tell(TryFailed, self._attempts.history[-1], wait)

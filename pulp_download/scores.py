@@ -27,7 +27,7 @@ _LONGEST_REST = 600.0
 class Measured(Protocol):
     """A transfer under way."""
 
-    received: int
+    delivered: int
 
 
 class Score:
@@ -117,7 +117,7 @@ class Score:
             self._busy += passed
             self._load += passed * len(counted)
             for transfer, before in counted.items():
-                received = transfer.received
+                received = transfer.delivered
                 if received != before:
                     # Another try's count begins at zero again.
                     self._bytes += received - before if received > before else received

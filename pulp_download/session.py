@@ -16,6 +16,7 @@ from pulp_download import auth, proxies, tls
 from pulp_download.adapters.deferred import Deferred
 from pulp_download.adapters.file import FileAdapter
 from pulp_download.adapters.http import HttpAdapter
+from pulp_download.adapters.idle import Idle
 from pulp_download.fields import Fields
 from pulp_download.headers import Headers
 from pulp_download.settings import FtpSettings, Settings
@@ -40,7 +41,7 @@ class Session(requests.Session):
     of the environment is wanted is read once, by :class:`~pulp_download.settings.Settings`.
     """
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, idle: Idle | None = None):
         super().__init__()
         self.trust_env = False
         self.headers = Fields(self.headers)
@@ -57,7 +58,7 @@ class Session(requests.Session):
             self.cert = certificate if key is None else (certificate, key)
         # What a server plants is not kept: replayed cookies grow, and cross ports and origins.
         self.cookies = self._own_cookies = _Cookies(policy=_NothingPlanted())
-        adapter = HttpAdapter(settings.tls)
+        adapter = HttpAdapter(settings.tls, idle)
         self.mount(_PREFIXES["https"], adapter)
         self.mount(_PREFIXES["http"], adapter)
         self.mount(_PREFIXES["file"], FileAdapter())

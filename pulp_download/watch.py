@@ -14,15 +14,18 @@ from pulp_download.settings import TimeLimits
 
 if TYPE_CHECKING:
     from pulp_download.hosts import Turn
+    from pulp_download.rivals import Rivals
+    from pulp_download.speed import SpeedLimit
 
 
 class Watch:
     """What the :mod:`~pulp_download.watchdog` looks at, and whatever connects and reads asks.
 
-    Made by the run, handed down. ``turn`` is the run's place at a host. ``owners`` are those in
-    whose name it can be stopped. ``received`` counts body bytes of the present try; the stall clock
-    runs only between ``begin_read`` and ``end_read``, so a slow consumer, a parked stream or a full
-    disk is no stall.
+    Made by the run, handed down. ``turn`` is the run's place at a host, ``speed`` a limit for it,
+    ``rivals`` the mirrors that it may be left for. ``owners`` are those in whose name it can be
+    stopped. ``received`` counts body bytes of the present try as they are read, ``delivered`` as
+    they are handed on; the stall clock runs only between ``begin_read`` and ``end_read``, so a slow
+    consumer, a parked stream or a full disk is no stall.
     """
 
     __slots__ = (
@@ -30,15 +33,19 @@ class Watch:
         "_lock",
         "_phase",
         "_reading_since",
+        "_sleeper",
         "_socket",
         "_waited",
         "_window_received",
         "_window_waited",
+        "delivered",
         "limits",
         "on_block",
         "on_stop",
         "owners",
         "received",
+        "rivals",
+        "speed",
         "started",
         "turn",
         "verdict",
@@ -51,6 +58,9 @@ class Watch:
         self.on_block: Callable[[], None] | None = None
         self.on_stop: Callable[[], None] | None = None
         self.turn: Turn | None = None
+        self.speed: SpeedLimit | None = None
+        self.rivals: Rivals | None = None
+        self.delivered = 0
         self.started = 0.0
         self.received = 0
         self._deadline: float | None = None
@@ -60,6 +70,7 @@ class Watch:
         self._reading_since: float | None = None
         self._waited = self._window_waited = 0.0
         self._window_received = 0
+        self._sleeper: threading.Event | None = None
 
     def start(self) -> None:
         """Start the clock of the total limit: queueing is over."""
@@ -69,8 +80,8 @@ class Watch:
 
     def begin_try(self) -> None:
         """Forget what ended the last try, unless it ends the run; raises that verdict."""
-        self._phase = self._reading_since = None
-        self.received = 0
+        self._phase = self._reading_since = self.rivals = None
+        self.delivered = 0
         if self.verdict is not None:
             with self._lock:
                 if not self.verdict.final:
@@ -117,6 +128,23 @@ class Watch:
         self.received = self._window_received = 0
         self._waited = self._window_waited = 0.0
 
+    def took(self, count: int) -> None:
+        """Count bytes that were handed on, and pause if there is a limit to their speed."""
+        self.delivered += count
+        if self.speed is not None:
+            self._pause(self.speed.take(count))
+
+    def _pause(self, seconds: float) -> None:
+        """Do nothing for so long, or until the verdict, which is raised."""
+        if seconds <= 0:
+            return
+        self.may_block()
+        self._sleeper = threading.Event()  # then look, as in attach
+        if self.verdict is None:
+            self._sleeper.wait(seconds)
+        self._sleeper = None
+        self.check()
+
     def may_block(self) -> None:
         """Tell whoever has made this thread hurry that it may now take a while."""
         if self.on_block is not None:
@@ -139,6 +167,8 @@ class Watch:
             self.verdict = verdict
             if self._socket is not None:
                 shut_down(self._socket)
+        if (sleeper := self._sleeper) is not None:
+            sleeper.set()
         if self.on_stop is not None:
             self.on_stop()
         return True
@@ -159,6 +189,8 @@ class Watch:
         limits = self.limits
         if self._deadline is not None and now >= self._deadline:
             self.stop(TimedOut("total", limits.total or 0.0))
+        if self.rivals is not None and (verdict := self.rivals.verdict(self.delivered, now)):
+            self.stop(verdict)
         phase = self._phase
         if phase is not None and now >= phase[2]:
             self.stop(TimedOut(phase[0], phase[1]))

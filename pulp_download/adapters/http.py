@@ -21,6 +21,7 @@ from urllib3.util.proxy import connection_requires_http_tunnel
 
 from pulp_download import tls
 from pulp_download.adapters.awaited import Awaited
+from pulp_download.adapters.idle import Idle
 from pulp_download.adapters.pools import POOLS_BY_SCHEME, Pool
 from pulp_download.adapters.raw import RawAnswer
 from pulp_download.adapters.watched import watched
@@ -34,10 +35,21 @@ _POOLS = 64
 
 
 class HttpAdapter(HTTPAdapter):
-    """One pool per origin and TLS setting; ``tls`` is the setting behind ``verify=True``."""
+    """One pool per origin and TLS setting; ``tls`` is the setting behind ``verify=True``.
 
-    def __init__(self, tls_settings: TLSSettings = TLSSettings()):  # noqa: B008 (a frozen value)
+    ``idle`` counts the idle connections of all of them.
+    """
+
+    def __init__(
+        self,
+        tls_settings: TLSSettings = TLSSettings(),  # noqa: B008 (a frozen value)
+        idle: Idle | None = None,
+    ):
         self._tls = tls_settings
+        self._idle = idle or Idle(_POOL_SIZE)
+        self._pool_classes: dict[str, Any] = {
+            scheme: partial(pool, idle=self._idle) for scheme, pool in POOLS_BY_SCHEME.items()
+        }
         self._direct: dict[tuple[Origin, Any, Any], tuple[Pool, str]] = {}
         super().__init__(pool_connections=_POOLS, pool_maxsize=_POOL_SIZE, max_retries=0)
 
@@ -45,6 +57,7 @@ class HttpAdapter(HTTPAdapter):
         """Start with fresh pools; what the old ones hold belongs to another process."""
         self.proxy_manager.clear()
         self._direct.clear()
+        self._idle.clear()
         self.init_poolmanager(_POOLS, _POOL_SIZE)
 
     def close(self) -> None:
@@ -52,11 +65,12 @@ class HttpAdapter(HTTPAdapter):
         for pool, _ in tuple(self._direct.values()):  # runs that are being stopped may add some
             pool.close()
         self._direct.clear()
+        self._idle.clear()
         super().close()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = POOLS_BY_SCHEME
+        self.poolmanager.pool_classes_by_scheme = self._pool_classes
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Return the pools of a proxy; one spoken to over TLS is trusted as origins are."""
@@ -65,7 +79,7 @@ class HttpAdapter(HTTPAdapter):
             kwargs["proxy_ssl_context"] = tls.ssl_context(trust)
         manager = super().proxy_manager_for(proxy, **kwargs)
         if not proxy.lower().startswith("socks"):
-            manager.pool_classes_by_scheme = POOLS_BY_SCHEME
+            manager.pool_classes_by_scheme = self._pool_classes
         return manager
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import queue
 import ssl
+from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn, cast
 
@@ -17,11 +18,12 @@ import urllib3
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.connections import WatchedConnection, WatchedTLSConnection
 from pulp_download.adapters.exchange import Exchange
+from pulp_download.adapters.idle import Idle
 from pulp_download.errors import ProxyFailed, TimedOut
 from pulp_download.watch import Watch
 
 
-class _Idle(queue.LifoQueue[Any]):
+class _Stack(queue.LifoQueue[Any]):
     """Idle connections, the last one first, without a queue's lock and conditions.
 
     Nobody waits here, and appending to a list and popping from it are single steps.
@@ -43,7 +45,11 @@ class Pool(urllib3.HTTPConnectionPool):
     """urllib3's pool with an exchange that is watched from the first look-up on."""
 
     ConnectionCls = WatchedConnection
-    QueueCls = _Idle
+    QueueCls = _Stack
+
+    def __init__(self, *args: Any, idle: Idle, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._idle = idle
 
     def exchange(self, method: str, message: bytes, watch: Watch, *, tunnel: bool) -> Exchange:
         """Send a message without a body, and wait for the answer's head."""
@@ -68,9 +74,22 @@ class Pool(urllib3.HTTPConnectionPool):
             connection = None
         if connection is None:
             return cast(WatchedConnection, self._new_conn())
+        self._idle.remove(connection)
         if connection.wire is None or connection.wire.has_more():
             connection.close()
         return connection
+
+    def _put_conn(self, connection: Any) -> None:
+        """Take a connection back; who has been idle longest anywhere may have to go for it."""
+        super()._put_conn(connection)
+        if connection is not None and connection.wire is not None:
+            self._idle.add(connection, self)
+
+    def close_idle(self, connection: object) -> None:
+        """Close a connection if it is still idle."""
+        with suppress(ValueError, AttributeError):  # taken, or the pool is closed, at this moment
+            cast(_Stack, self.pool).queue.remove(connection)
+            cast(WatchedConnection, connection).close()
 
     def _open(self, connection: WatchedConnection, watch: Watch, *, tunnel: bool) -> None:
         watch.may_block()

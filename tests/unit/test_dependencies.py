@@ -128,7 +128,7 @@ def test_every_private_name_that_is_used_stands_in_the_list() -> None:
             elif isinstance(node, ast.Attribute) and not node.attr.endswith("__"):
                 used[node.attr] = f"{path.relative_to(PACKAGE)}:{node.lineno}"
     foreign = {name for name in used if name.startswith("_")} - defined
-    assert {"_put_conn", "_prepare_proxy", "_register_atexit"} <= foreign
+    assert {"_prepare_proxy", "_register_atexit"} <= foreign
     assert not {name: used[name] for name in foreign - listed}
 
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.connections import WatchedConnection
 from pulp_download.adapters.framing import Head, NoAnswer, Wire, parse_head
-from pulp_download.adapters.pools import Pool, _Idle
+from pulp_download.adapters.idle import Idle
+from pulp_download.adapters.pools import Pool, _Stack
 from pulp_download.errors import Cancelled, ProtocolViolation, TimedOut
 from pulp_download.settings import TimeLimits
 from pulp_download.watch import Watch
@@ -42,7 +43,7 @@ def server() -> Iterator[FaultServer]:
 
 @pytest.fixture
 def pool(server: FaultServer) -> Iterator[Pool]:
-    pool = Pool("127.0.0.1", server.port, maxsize=2)
+    pool = Pool("127.0.0.1", server.port, maxsize=2, idle=Idle(2))
     yield pool
     pool.close()
 
@@ -230,7 +231,7 @@ def test_whoever_hurries_is_told_of_a_fresh_connection_and_not_of_an_idle_one(
 
 
 def test_the_last_that_came_back_is_the_first_to_go() -> None:
-    waiting = _Idle(3)
+    waiting = _Stack(3)
     for item in ("a", "b", "c"):
         waiting.put(item, block=False)
     assert [waiting.get(block=False) for _ in range(2)] == ["c", "b"]
@@ -240,7 +241,7 @@ def test_the_last_that_came_back_is_the_first_to_go() -> None:
 
 @pytest.mark.parametrize("block", [False, True])
 def test_nobody_waits_for_an_idle_connection_or_for_room(block: bool) -> None:
-    waiting = _Idle(2)
+    waiting = _Stack(2)
     with pytest.raises(queue.Empty):
         waiting.get(block=block)
     waiting.put("a", block=block)

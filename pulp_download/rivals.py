@@ -1,0 +1,49 @@
+"""Whether another mirror is so much faster that a transfer is better left for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pulp_download.errors import TooSlow
+from pulp_download.hosts import Hosts
+from pulp_download.mirrors.mirror import Mirror
+
+# Seconds over which a transfer is judged: long enough for a slow start over a long distance.
+_PERIOD = 3.0
+# How many times as fast another mirror must be; less is not worth a new beginning.
+_MUCH_FASTER = 4.0
+# Seconds that must be gained.
+_GAIN = 1.0
+
+
+class Rivals:
+    """The other mirrors of a file that is on its way. Asked by the watchdog's thread, for one try.
+
+    ``size`` is that of the file, if it is known.
+    """
+
+    __slots__ = ("_hosts", "_mirrors", "_received", "_since", "_size")
+
+    def __init__(self, hosts: Hosts, mirrors: Sequence[Mirror], size: int | None, now: float):
+        self._hosts = hosts
+        self._mirrors = mirrors
+        self._size = size
+        self._since = now
+        self._received = 0
+
+    def verdict(self, received: int, now: float) -> TooSlow | None:
+        """Return why to leave, if it is better; ``received`` are the bytes of this try so far."""
+        passed = now - self._since
+        if passed < _PERIOD:
+            return None
+        speed = max(0, received - self._received) / passed
+        self._since, self._received = now, received
+        elsewhere = self._hosts.speed_elsewhere(self._mirrors, now)
+        if elsewhere <= _MUCH_FASTER * speed:
+            return None
+        if self._size is not None and speed:
+            # The other one may have to begin anew.
+            gain = (self._size - received) / speed - self._size / elsewhere
+            if gain < _GAIN:
+                return None
+        return TooSlow(speed, elsewhere)
