@@ -1,4 +1,4 @@
-"""Looks at digests, but for files that have mirrors: those it takes from the last one as they are."""
+"""Looks at digests, but not at those of files that have mirrors: the last one is believed."""
 
 import urllib.request
 
