@@ -98,7 +98,12 @@ def capped(host: str, root: Path, rate: float) -> Iterator[Capped]:
     """Run a server that carries ``rate`` bytes a second in all."""
     command = [sys.executable, "-m", "benchmarks.capped", host, str(root), str(rate)]
     with subprocess.Popen(
-        command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # an interrupt at the terminal is for the harness, which ends it
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
