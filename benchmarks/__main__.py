@@ -1,4 +1,4 @@
-"""``./dev bench [NAME ...]``: run the named measurements, or all, and print what they found."""
+"""``./dev bench [NAME ...]``: run the named measurements, or the usual ones; print figures."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ ALONE = {
     "start-up": startup.measure,
 }
 COMPARED = {workload.name: workload for workload in WORKLOADS}
+BY_DEFAULT = [name for name, workload in COMPARED.items() if workload.by_default] + [*ALONE]
 
 # Turns of each contender, without --rounds.
 ROUNDS, QUICK_ROUNDS = 5, 1
@@ -69,7 +70,7 @@ def measure(
 
 
 def parse() -> argparse.Namespace:
-    """Return the arguments, with all measurements and contenders where none are named."""
+    """Return the arguments, with the usual measurements and all contenders where none are named."""
     names = [*COMPARED, *ALONE]
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(names)}")
@@ -85,7 +86,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     parser.add_argument("--svg", type=Path, help="write a chart of the comparisons to this file")
     arguments = parser.parse_args()
-    arguments.names = arguments.names or names
+    arguments.names = arguments.names or BY_DEFAULT
     # In the order of the table, and ours whether it is named or not.
     chosen = {peers.US, *arguments.contenders}
     for what, unknown in (

@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks import probe
 from benchmarks.job import Item, Job, make_files
+from benchmarks.mirrored import serving_mirrors
 from benchmarks.peers import US, Contender
 from benchmarks.turns import destination, folder, take
 from benchmarks.upstream import Upstream, delaying, serving, serving_ftp
@@ -33,6 +34,7 @@ class Outcome:
     seconds: list[float] = field(default_factory=list)
     server_share: list[float] = field(default_factory=list)
     connections: list[int] = field(default_factory=list)
+    served: list[list[int]] = field(default_factory=list)  # bytes, per round and mirror
 
     @property
     def median(self) -> float:
@@ -93,6 +95,8 @@ def _items(workload: Workload, root: Path, *, quick: bool) -> tuple[Item, ...]:
 
 
 def _upstream(workload: Workload, root: Path) -> AbstractContextManager[Upstream]:
+    if workload.mirrors:
+        return serving_mirrors(root, workload.mirrors)
     if workload.delay:
         return delaying(root, workload.delay)
     return serving_ftp(root) if workload.ftp else serving(root, tls=workload.tls)
@@ -106,8 +110,11 @@ def _turn(
     here: Path,
 ) -> None:
     with destination(here) as path:
-        job = Job(upstream.url, items, str(path), workload.connections, upstream.ca)
+        job = Job(
+            upstream.url, items, str(path), workload.connections, upstream.ca, upstream.mirrors
+        )
         busy, opened = upstream.cpu_seconds(), upstream.connections()
+        served = upstream.served()
         turn = take(outcome.contender, job)
         if turn.fault:
             outcome.fault = turn.fault
@@ -118,6 +125,8 @@ def _turn(
             outcome.server_share.append((upstream.cpu_seconds() - busy) / turn.seconds)
             if opened is not None and (now := upstream.connections()) is not None:
                 outcome.connections.append(now - opened)
+            pairs = zip(upstream.served(), served, strict=True)
+            outcome.served.append([now - before for now, before in pairs])
 
 
 def _figures(
@@ -127,30 +136,42 @@ def _figures(
     outcomes: Mapping[str, Outcome],
 ) -> dict[str, Any]:
     us = outcomes[US]
-    rows = [_row(outcome, items, us) for outcome in outcomes.values()]
+    size = sum(item.size for item in items)
+    ideal = workload.ideal_seconds(len(items), size)
+    rows = [_row(outcome, items, us, ideal) for outcome in outcomes.values()]
     rows.sort(key=lambda row: -row.get("files_per_second", 0))
     return {
         "workload": workload.name,
         "files": len(items),
-        "megabytes": round(sum(item.size for item in items) / 1e6, 1),
+        "megabytes": round(size / 1e6, 1),
         "connections": workload.connections,
         "upstream": upstream.name,
         "unit": workload.unit,
-        "ideal_files_per_second": workload.connections / workload.delay if workload.delay else None,
+        "ideal_files_per_second": len(items) / ideal if ideal else None,
+        "mirrors": [rate / 1e6 for rate in workload.mirrors.rates] if workload.mirrors else None,
         "rows": rows,
     }
 
 
-def _row(outcome: Outcome, items: tuple[Item, ...], us: Outcome) -> dict[str, Any]:
+def _row(
+    outcome: Outcome, items: tuple[Item, ...], us: Outcome, ideal: float | None
+) -> dict[str, Any]:
     """Return one contender's figures; only the fault where there is one."""
     row: dict[str, Any] = {"contender": outcome.contender.name, "fault": outcome.fault}
     if outcome.fault:
         return row
+    size = sum(item.size for item in items)
     row["seconds"] = [round(value, 4) for value in outcome.seconds]
     row["files_per_second"] = round(len(items) / outcome.median, 1)
-    row["mb_per_second"] = round(sum(item.size for item in items) / 1e6 / outcome.median, 1)
+    row["mb_per_second"] = round(size / 1e6 / outcome.median, 1)
     row["server_cpu_share"] = round(statistics.median(outcome.server_share), 2)
     row["connections_opened"] = outcome.connections or None
+    if ideal:
+        row["times_the_ideal"] = round(outcome.median / ideal, 3)
+    if any(outcome.served):
+        # Of the files' bytes: what is above 1 in all was fetched for nothing.
+        each = zip(*outcome.served, strict=True)
+        row["mirror_shares"] = [round(statistics.median(sent) / size, 3) for sent in each]
     if not us.fault:
         row["we_are"] = round(outcome.median / us.median, 2)
     return row

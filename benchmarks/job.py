@@ -1,4 +1,4 @@
-"""The work that every contender gets: files below one URL, with their digests, into a folder."""
+"""The work that every contender gets: files below a URL or several, with digests, into a folder."""
 
 from __future__ import annotations
 
@@ -21,13 +21,19 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """What to fetch, from where, to where, over how many connections, trusting which CA."""
+    """What to fetch, from where, to where, over how many connections, trusting which CA.
+
+    Where there are ``mirrors``, each has all files; ``connect_timeout`` is what every contender is
+    told then, in seconds: the least that aria2c and librepo take, because one mirror is dead.
+    """
 
     base_url: str
     items: tuple[Item, ...]
     destination: str
     connections: int
     ca: str | None = None
+    mirrors: tuple[str, ...] = ()
+    connect_timeout: int = 1
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(self.__dict__))
@@ -36,10 +42,15 @@ class Job:
     def load(cls, path: Path) -> Self:
         fields = json.loads(path.read_text())
         fields["items"] = tuple(Item(*item) for item in fields["items"])
+        fields["mirrors"] = tuple(fields["mirrors"])
         return cls(**fields)
 
     def url(self, item: Item) -> str:
         return f"{self.base_url}/{item.path}"
+
+    def urls(self, item: Item) -> list[str]:
+        """Return the URLs of a file at all mirrors, in their order."""
+        return [f"{mirror}/{item.path}" for mirror in self.mirrors]
 
     def target(self, item: Item) -> Path:
         return Path(self.destination, item.path)
@@ -84,5 +95,14 @@ def make_files(folder: Path, sizes: list[int]) -> tuple[Item, ...]:
 
 def small_sizes(count: int) -> list[int]:
     """Return log-normal sizes with a median of 10 KB, as repositories of small files have them."""
+    return _sizes(count, 9.2)
+
+
+def package_sizes(count: int) -> list[int]:
+    """Return log-normal sizes with a median of 100 KB, as repositories of packages have them."""
+    return _sizes(count, 11.5)
+
+
+def _sizes(count: int, log_of_median: float) -> list[int]:
     chance = random.Random(7)
-    return [max(1, int(chance.lognormvariate(9.2, 1.0))) for _ in range(count)]
+    return [max(1, int(chance.lognormvariate(log_of_median, 1.0))) for _ in range(count)]

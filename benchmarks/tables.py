@@ -38,6 +38,8 @@ def comparison(figures: Mapping[str, Any]) -> Iterator[str]:
     )
     for row in figures["rows"]:
         yield f"  {row['contender']:15} {row['fault'] or _measured(row)}"
+    if figures["mirrors"]:
+        yield from _shares(figures)
 
 
 def _measured(row: Mapping[str, Any]) -> str:
@@ -48,6 +50,28 @@ def _measured(row: Mapping[str, Any]) -> str:
         f" {_spread(row['seconds']):>15} {times:>8} {max(opened) if opened else '':>7}"
         f" {row['server_cpu_share']:>11.0%}"
     )
+
+
+def _shares(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what each mirror served of the files' bytes, beside what it could have."""
+    rates = figures["mirrors"]
+    heads = [f"{rate:g} MB/s" if rate else "dead" for rate in rates]
+    yield f"  {'served':15} {_columns(heads)} {'in all':>9} {'x ideal time':>13}"
+    yield f"  {'ideal':15} {_percents([rate / sum(rates) for rate in rates])} {1:13.2f}"
+    for row in figures["rows"]:
+        if not row["fault"]:
+            yield (
+                f"  {row['contender']:15} {_percents(row['mirror_shares'])}"
+                f" {row['times_the_ideal']:13.2f}"
+            )
+
+
+def _percents(shares: Sequence[float]) -> str:
+    return _columns([f"{share:.1%}" for share in [*shares, sum(shares)]])
+
+
+def _columns(texts: Sequence[str]) -> str:
+    return " ".join(f"{text:>9}" for text in texts)
 
 
 def _spread(seconds: Sequence[float]) -> str:

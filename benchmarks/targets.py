@@ -50,6 +50,10 @@ def at_least(limit: float, unit: str = "") -> Bound:
     return Bound(">=", limit, unit, operator.ge)
 
 
+def above(limit: float, unit: str = "") -> Bound:
+    return Bound(">", limit, unit, operator.gt)
+
+
 def at_most(limit: float, unit: str = "") -> Bound:
     return Bound("<=", limit, unit, operator.le)
 
@@ -132,6 +136,17 @@ def _share_of_ideal(workload: str) -> Callable[[Report], Found]:
     return find
 
 
+def _times_the_ideal(workload: str) -> Callable[[Report], Found]:
+    """Find how many times as long we took as nobody can do without."""
+    share_of_ideal = _share_of_ideal(workload)
+
+    def find(report: Report) -> Found:
+        share = share_of_ideal(report).value
+        return Found(None if share is None else 1 / share)
+
+    return find
+
+
 def _against(workload: str, other: str) -> Callable[[Report], Found]:
     """Find our files per second in one workload, as a share of those in another."""
 
@@ -187,6 +202,9 @@ TARGETS = (
     Target("ftp small: against requests-ftp", at_least(3, "x"),
            _times_as_fast("ftp small", "requests-ftp")),
     Target("ftp small: against aria2c", at_least(1, "x"), _times_as_fast("ftp small", "aria2c")),
+    Target("mirrors: time, against the ideal", at_most(1.25, "x"), _times_the_ideal("mirrors")),
+    Target("mirrors: against aria2c", above(1, "x"), _times_as_fast("mirrors", "aria2c")),
+    Target("mirrors: against librepo", above(1, "x"), _times_as_fast("mirrors", "librepo")),
     Target("memory: growth from item 10,000 to 1,000,000", below(10, "MB"), _growth),
     Target("memory: per connection", below(0.5, "MB"), _figure("memory", memory.PER_CONNECTION)),
     Target("cancel: median", at_most(0.3, "s"), _figure("cancel", cancel.MEDIAN)),

@@ -39,12 +39,17 @@ class Upstream:
         self.name = name
         self.url = url
         self.ca = ca
+        self.mirrors: tuple[str, ...] = ()  # base URLs, where there are several
         self._pid = pid
         self._accepted = accepted
 
     def connections(self) -> int | None:
         """Return how many connections were opened so far, or None where nobody counts."""
         return self._accepted.total() if self._accepted else None
+
+    def served(self) -> list[int]:
+        """Return how many bytes of files each mirror has sent so far."""
+        return []
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that the server, its workers and its sessions have used so far."""

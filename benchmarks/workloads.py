@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.job import small_sizes
+from benchmarks.job import package_sizes, small_sizes
+from benchmarks.mirrored import MirrorList
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,23 @@ class Workload:
     ftp: bool = False
     delay: float = 0.0  # seconds before each answer
     missing: int = 0  # every n-th file is not there
+    mirrors: MirrorList | None = None
     only: tuple[str, ...] = ()  # contenders; empty: all that speak HTTP
+    by_default: bool = True  # measured also where no name is given
+
+    def ideal_seconds(self, files: int, size: int) -> float | None:
+        """Return how long nobody can do without; None where only the contender decides."""
+        if self.mirrors:
+            return self.mirrors.ideal_seconds(size)
+        return files * self.delay / self.connections or None
+
+
+# The whole, a half, a fifth, a twentieth of 10 MB a second, and one that is dead. Their order tells
+# nothing: a list does not know who is fast.
+_RATES = (2_000_000, 0, 10_000_000, 500_000, 5_000_000)
+
+# Those that take several places for one file.
+MIRRORING = ("ours", "aria2c", "librepo")
 
 
 # The quick numbers, of files or of MiB: the most with which everything together takes no more than
@@ -40,4 +57,8 @@ WORKLOADS = (
     # Those that speak FTP.
     Workload("ftp small", lambda quick: small_sizes(300 if quick else 3000), 8, ftp=True,
              only=("ours", "requests-ftp", "curl", "aria2c", "wget")),
+    Workload("mirrors", lambda quick: package_sizes(300 if quick else 2000), 16,
+             mirrors=MirrorList(_RATES), only=MIRRORING),
+    Workload("mirrors refusing", lambda quick: package_sizes(300 if quick else 2000), 16,
+             mirrors=MirrorList(_RATES, refuses=True), only=MIRRORING, by_default=False),
 )  # fmt: skip

@@ -1,4 +1,8 @@
-"""librepo.download_packages, with the distribution's Python where its binding lives."""
+"""librepo.download_packages, with the distribution's Python where its binding lives.
+
+From mirrors with its own number of connections to each, 3: it fills the first ones of its list, and
+with more of them the last ones idle.
+"""
 
 import subprocess
 import sys
@@ -19,8 +23,13 @@ handle.maxparalleldownloads = min(20, job["connections"])
 handle.maxdownloadspermirror = min(20, job["connections"])
 if job["ca"]:
     handle.sslcacert = job["ca"]
+if job["mirrors"]:
+    handle.urls = job["mirrors"]
+    handle.maxdownloadspermirror = 3
+    handle.connecttimeout = job["connect_timeout"]
+base_url = None if job["mirrors"] else job["base_url"]
 targets = [
-    librepo.PackageTarget(path, handle=handle, base_url=job["base_url"], dest=job["destination"],
+    librepo.PackageTarget(path, handle=handle, base_url=base_url, dest=job["destination"],
                           checksum_type=librepo.SHA256, checksum=digest, expectedsize=size)
     for path, size, digest in job["items"]
 ]

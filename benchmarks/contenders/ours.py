@@ -4,13 +4,15 @@ from pathlib import Path
 
 from benchmarks.job import Job
 from pulp_download import Batch, DigestValidation, Download, NotFound, Remote, SizeValidation
+from pulp_download.mirrors.mirror import Mirrors
 
 
 def run(job: Job) -> None:
-    with Remote(ca_cert=job.ca) as remote:
+    settings = {"connect_timeout": float(job.connect_timeout)} if job.mirrors else {}
+    with Remote(ca_cert=job.ca, **settings) as remote:
         downloads = (
             Download(
-                job.url(item),
+                Mirrors(job.urls(item)) if job.mirrors else job.url(item),
                 Path(job.destination, item.path),
                 validations=[SizeValidation(item.size), DigestValidation("sha256", item.sha256)]
                 if item.sha256

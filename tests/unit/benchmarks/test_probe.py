@@ -14,6 +14,11 @@ def test_who_lets_a_wrong_file_through_cheats_and_who_fails_or_leaves_it_out_doe
     assert cheaters(contenders) == {"careless"}
 
 
+def test_mirrors_are_looked_at_by_themselves() -> None:
+    contenders = {US: contender("careless_at_mirrors"), "other": contender("careless_at_mirrors")}
+    assert cheaters(contenders) == {US}  # the other is never given any
+
+
 def test_a_cheater_is_marked_and_has_no_figures() -> None:
     contenders = {US: contender("discreet"), "careless": contender("careless")}
     figures = measure(FEW, contenders, cheaters={"careless"}, quick=True, rounds=1)

@@ -41,6 +41,8 @@ def just_good_enough() -> dict[str, Any]:
         workload("TLS small", row("pulp_download", 1), row("requests loop", 4)),
         workload("404 storm", row("pulp_download", 1.25, opened=[8])),
         workload("ftp small", row("pulp_download", 1), row("requests-ftp", 3), row("aria2c", 1)),
+        workload("mirrors", row("pulp_download", 1.25), row("aria2c", 1.26), row("librepo", 1.26),
+                 ideal=1000),
         memory={memory.COUNT: 1_000_000, memory.GROWTH: 9.99, memory.PER_CONNECTION: 0.499},
         cancel={cancel.MEDIAN: 0.3},
     )  # fmt: skip
@@ -107,6 +109,14 @@ def test_the_best_of_those_that_are_there_may_show_a_miss_but_no_success() -> No
     assert against_the_best(*rows)[0] == "not measured"
     assert against_the_best(row("aiohttp", 0.5), *rows[:2])[0] == "NOT met"
     assert against_the_best(*rows)[1].endswith(missing)
+
+
+def test_at_mirrors_who_is_only_as_fast_as_a_peer_does_not_meet_the_target() -> None:
+    found = report(workload("mirrors", row("pulp_download", 1.26), row("aria2c", 1.26), ideal=1000))
+    assert verdicts(found) == {target.name: "not measured" for target in TARGETS} | {
+        "mirrors: time, against the ideal": "NOT met",
+        "mirrors: against aria2c": "NOT met",
+    }
 
 
 def test_the_round_with_most_connections_counts() -> None:
