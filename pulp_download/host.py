@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 # What says that a host has too much to do: these, and these statuses (421 is FTP's).
 _OVERLOADED = (Throttled, ConnectionFailed, TimedOut, Stalled, Truncated, ProtocolViolation)
 _BUSY = frozenset({421, 429, 503})
-# What says nothing about a host: the file is not there, or the failure is at this end.
-_NO_BLAME = (NotFound, Cancelled, WriteError, TooSlow)
+# What is no failure of the host: ours, or one that its speed tells already.
+_NO_BLAME = (Cancelled, WriteError, TooSlow)
 # One that sends wrong bytes is worse than one that fails.
 _WEIGHT_OF_WRONG_BYTES = 2
 
@@ -102,10 +102,12 @@ class Host:
             self.rest(now + asked)
 
 
-def judge(score: Score, error: DownloadError | None, now: float) -> None:
-    """Have a score take note of how a transfer ended."""
+def judge(score: Score, error: DownloadError | None, since: float, now: float) -> None:
+    """Have a score take note of how a transfer ended that began ``since``."""
     if error is None:
         score.succeeded()
+    elif isinstance(error, NotFound):
+        score.overlook(now - since)
     elif not isinstance(error, _NO_BLAME):
         is_wrong = isinstance(error, ValidationError)
         score.failed(now, _WEIGHT_OF_WRONG_BYTES if is_wrong else 1)

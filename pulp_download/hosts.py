@@ -152,7 +152,7 @@ class Hosts:
                 self._active -= 1
             if not keep_judging and turn.asked is not None:
                 turn.asked.score.end(turn.transfer, now)
-                judge(turn.asked.score, error, now)
+                judge(turn.asked.score, error, turn.since, now)
                 if host is not None and error is None:
                     host.succeeded()
                 elif host is not None and error is not None:

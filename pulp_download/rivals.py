@@ -8,11 +8,14 @@ from pulp_download.errors import TooSlow
 from pulp_download.hosts import Hosts
 from pulp_download.mirrors.mirror import Mirror
 
-# Seconds over which a transfer is judged: long enough for a slow start over a long distance.
-_PERIOD = 3.0
-# How many times as fast another mirror must be; less is not worth a new beginning.
+# Seconds over which a transfer is judged, and those that pass before one without a byte is: long
+# enough for a slow start over a long distance.
+_PERIOD = 1.0
+_PATIENCE = 3.0
+# How many times as fast another mirror must be, where the size does not tell what there is to gain.
 _MUCH_FASTER = 4.0
-# Seconds that must be gained.
+# How many times as long as all of it from elsewhere the rest may take, and seconds beyond that.
+_MUCH_SLOWER = 2.0
 _GAIN = 1.0
 
 
@@ -34,16 +37,19 @@ class Rivals:
     def verdict(self, received: int, now: float) -> TooSlow | None:
         """Return why to leave, if it is better; ``received`` are the bytes of this try so far."""
         passed = now - self._since
-        if passed < _PERIOD:
+        if passed < (_PERIOD if received else _PATIENCE):
             return None
         speed = max(0, received - self._received) / passed
         self._since, self._received = now, received
         elsewhere = self._hosts.speed_elsewhere(self._mirrors, now)
-        if elsewhere <= _MUCH_FASTER * speed:
-            return None
-        if self._size is not None and speed:
-            # The other one may have to begin anew.
-            gain = (self._size - received) / speed - self._size / elsewhere
-            if gain < _GAIN:
-                return None
-        return TooSlow(speed, elsewhere)
+        if self._is_worth_it(speed, elsewhere, received):
+            return TooSlow(speed, elsewhere)
+        return None
+
+    def _is_worth_it(self, speed: float, elsewhere: float, received: int) -> bool:
+        if self._size is None or not speed:
+            return elsewhere > _MUCH_FASTER * speed
+        if not elsewhere:
+            return False
+        rest = (self._size - received) / speed
+        return rest > _MUCH_SLOWER * self._size / elsewhere + _GAIN  # it may begin anew there

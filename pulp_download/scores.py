@@ -42,7 +42,7 @@ class Score:
         self._at = 0.0
         self._bytes = self._busy = self._load = 0.0
         self._counted: dict[Measured, int] = {}  # of transfers under way, bytes already counted
-        self.failures = 0
+        self.failures = 0.0  # in a row; they fade too
         self.rested_until = 0.0
 
     def begin(self, transfer: Measured, now: float) -> None:
@@ -51,20 +51,27 @@ class Score:
         self._counted[transfer] = 0
 
     def end(self, transfer: Measured, now: float) -> None:
-        """Take note of its end, however it ended."""
+        """Take note of its end."""
         self._settle(now)
         self._counted.pop(transfer, None)
 
+    def overlook(self, seconds: float) -> None:
+        """Take back the time of a transfer that ended just now and says nothing about the host."""
+        share = seconds / (len(self._counted) + 1)  # the others were under way as well
+        self._busy = max(0.0, self._busy - share)
+        self._load = max(0.0, self._load - seconds)
+
     def succeeded(self) -> None:
         """Forget failures."""
-        self.failures = 0
+        self.failures = 0.0
         self.rested_until = 0.0
 
     def failed(self, now: float, weight: int = 1) -> None:
         """Count a failure; after some in a row the host is rested for a while."""
+        self._settle(now)
         self.failures += weight
-        if self.failures >= _PATIENCE:
-            rest = _REST * 2.0 ** min(self.failures - _PATIENCE, 10)
+        if self.failures > _PATIENCE - 0.5:
+            rest = _REST * 2.0 ** min(max(0.0, self.failures - _PATIENCE), 10.0)
             self.rested_until = now + min(rest, _LONGEST_REST)
 
     def is_rested(self, now: float) -> bool:
@@ -86,17 +93,17 @@ class Score:
         capacity = (self._bytes + prior * doubt) / (self._busy + doubt)
         usual_load = (self._load + doubt) / (self._busy + doubt)
         share = capacity / max(usual_load, len(self._counted) + 1)
-        return share * 0.5 ** min(self.failures, 20)
+        penalty: float = 2.0 ** min(self.failures, 20.0)
+        return share / penalty
 
     def remembered(self, now: float) -> dict[str, float]:
         """Return the evidence as plain numbers; empty where there is none."""
         self._settle(now)
-        if self._busy < _BENEFIT_OF_DOUBT and not self.failures:
+        if self._busy < _BENEFIT_OF_DOUBT and self.failures < 1:
             return {}
         facts = {"bytes": self._bytes, "busy": self._busy, "load": self._load}
-        return {name: round(value, 3) for name, value in facts.items()} | {
-            "failures": self.failures
-        }
+        facts["failures"] = self.failures
+        return {name: round(value, 3) for name, value in facts.items()}
 
     def recall(self, facts: dict[str, float], age: float, now: float) -> None:
         """Begin with the evidence of an earlier time, ``age`` seconds ago; nonsense is ignored."""
@@ -107,7 +114,7 @@ class Score:
         self._bytes, self._busy, self._load = (float(number or 0) for number in numbers[:3])
         self._fade(age / _SLOWER)
         # One good try settles it; a rest is over after a while, and so is a restart's.
-        self.failures = min(int(numbers[3] or 0), _PATIENCE - 1)
+        self.failures = min(float(numbers[3] or 0), _PATIENCE - 1.0)
 
     def _settle(self, now: float) -> None:
         """Count what has passed and come since the last time."""
@@ -122,7 +129,7 @@ class Score:
                     # Another try's count begins at zero again.
                     self._bytes += received - before if received > before else received
                     counted[transfer] = received
-        if self._busy:
+        if self._busy or self.failures:
             self._fade(passed)
 
     def _fade(self, passed: float) -> None:
@@ -130,6 +137,7 @@ class Score:
         self._bytes *= weight
         self._busy *= weight
         self._load *= weight
+        self.failures *= weight
 
 
 # Between two runs evidence fades this much more slowly: half of it in a day.

@@ -13,9 +13,6 @@ from typing import NamedTuple
 
 from pulp_download.mirrors.mirror import Mirror
 
-# Of so many choices one goes to a host that nobody uses at the moment, to see how it does now.
-_EXPLORE_ONE_IN = 50
-
 
 class Standing(NamedTuple):
     """A mirror, and what is known about its host.
@@ -51,8 +48,12 @@ def spread(standings: Sequence[Standing]) -> Sequence[Standing]:
 
 
 def best_first(standings: Sequence[Standing]) -> Sequence[Standing]:
-    """Where the next transfer will be fastest, as far as is known; a few go elsewhere, to see."""
-    ordered = sorted(
+    """Where the next transfer will be fastest, as far as is known.
+
+    What is known fades, until a host counts as one that nobody has tried, and is: that is the
+    little traffic which shows how the others do now.
+    """
+    return sorted(
         standings,
         key=lambda each: (
             each.is_rested,
@@ -62,9 +63,6 @@ def best_first(standings: Sequence[Standing]) -> Sequence[Standing]:
             each.position,
         ),
     )
-    if random.randrange(_EXPLORE_ONE_IN) == 0:
-        ordered.sort(key=lambda each: each.active > 0 or each.is_rested)
-    return ordered
 
 
 # By the name that settings use.
