@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from pulp_download.mirrors.mirror import Mirror
 from pulp_download.mirrors.policies import POLICIES
 from pulp_download.settings import Limits
 from pulp_download.urls import Origin
+from pulp_download.watchdog import watchdog
 
 A, B, C = (Origin("http", name, 80) for name in "abc")
 
@@ -282,23 +282,14 @@ def test_a_file_that_is_not_there_says_nothing_about_a_mirror() -> None:
     assert ranking(bench, "a", "b") == "ab"
 
 
-def test_closing_forgets_who_waits_and_leaves_no_timer(
-    thread_of_watchdog: Callable[[], Any],
-) -> None:
+def test_closing_forgets_who_waits_and_leaves_no_timer() -> None:
     bench = Bench()
     bench.turn().leave(asking_for(60))
     bench.turn()
     bench.hosts.close()
     assert bench.woken == []
-    thread_of_watchdog()
-
-
-@pytest.fixture
-def thread_of_watchdog() -> Callable[[], Any]:
-    """Send the watchdog home, which it goes only if nothing is left to look at."""
-    from pulp_download.watchdog import watchdog
-
-    return watchdog.rest
+    watchdog.rest()  # which it does only if it has no timer
+    assert watchdog._thread is None
 
 
 def test_threads_that_take_and_leave_at_once_never_exceed_the_limit() -> None:
