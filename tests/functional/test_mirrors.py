@@ -1,0 +1,377 @@
+"""One file, several places: who is asked, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pulp_download import (
+    Batch,
+    Download,
+    DownloadError,
+    FailedTry,
+    InvalidURL,
+    MemoryWriter,
+    Mirror,
+    Mirrors,
+    NotFound,
+    Remote,
+    Result,
+    WriteError,
+)
+from tests.functional.fetch import remote_for
+from tests.functional.upstream import body_of, expectations, publish
+from tests.servers import (
+    Answer,
+    Blackhole,
+    Cut,
+    FaultServer,
+    authority,
+    cut_response,
+    redirect,
+    reply,
+    stalled_body,
+    truncated,
+)
+
+BODY = body_of(1, 5000)
+
+
+@pytest.fixture
+def hosts() -> Iterator[list[FaultServer]]:
+    """Four servers on addresses of their own; each has the file."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(FaultServer(host=f"127.0.0.{n}")) for n in range(2, 6)]
+        for server in servers:
+            server.on("/file", reply(200, BODY))
+        yield servers
+
+
+def everywhere(hosts: list[FaultServer], path: str = "/file") -> Mirrors:
+    return Mirrors(host.url(path) for host in hosts)
+
+
+def asked(hosts: list[FaultServer]) -> list[int]:
+    return [len(host.requests) for host in hosts]
+
+
+def fetch(source: Mirrors, **settings: Any) -> Any:
+    """The result of a verified download from mirrors in their order, of no repeats."""
+    with remote_for(mirror_policy="order", **settings) as remote:
+        return Download(source, MemoryWriter(), remote=remote, validations=expectations(BODY)).run()
+
+
+FAULTS: dict[str, tuple[Answer, str, int | None]] = {
+    "no such file": (reply(404), "NotFound", 404),
+    "gone": (reply(410), "NotFound", 410),
+    "forbidden": (reply(403), "NotAuthorized", 403),
+    "broken": (reply(500), "ServerFailed", 500),
+    "busy": (reply(503, headers={"Retry-After": "100"}), "ServerFailed", 503),
+    "asks for a day's rest": (reply(503, headers={"Retry-After": "86400"}), "ServerFailed", 503),
+    "throttled": (reply(429), "Throttled", 429),
+    "reset": (cut_response(0, how=Cut.RST), "ConnectionFailed", None),
+    "truncated": (truncated(BODY, sent=100), "Truncated", None),
+    "wrong bytes": (reply(200, BODY[::-1]), "DigestMismatch", None),
+    "too short": (reply(200, BODY[:-1]), "SizeMismatch", None),
+    "leads nowhere": (redirect("ftp://127.0.0.1/"), "UnsafeRedirect", 302),
+}
+
+
+@pytest.mark.need("I8", "S5")
+@pytest.mark.fault(240)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_whatever_is_wrong_with_a_mirror_the_next_is_asked_at_once(
+    hosts: list[FaultServer], fault: str
+) -> None:
+    answer, kind, status = FAULTS[fault]
+    hosts[0].on("/file", answer)
+    result = fetch(everywhere(hosts), max_retries=0)
+    assert result.url == hosts[1].url("/file")
+    (failed,) = result.attempts
+    assert (failed.url, failed.type, failed.status) == (hosts[0].url("/file"), kind, status)
+    assert asked(hosts) == [1, 1, 0, 0]
+    assert result.elapsed < 5
+
+
+def test_every_mirror_may_fail_but_one(hosts: list[FaultServer]) -> None:
+    for host, fault in zip(hosts, ("broken", "truncated", "wrong bytes"), strict=False):
+        host.on("/file", FAULTS[fault][0])
+    result = fetch(everywhere(hosts), max_retries=0)
+    assert result.url == hosts[3].url("/file")
+    assert [failed.type for failed in result.attempts] == [
+        "ServerFailed",
+        "Truncated",
+        "DigestMismatch",
+    ]
+    assert [failed.received for failed in result.attempts] == [0, 100, len(BODY)]
+
+
+def test_a_failure_at_this_end_is_none_of_the_mirrors(
+    hosts: list[FaultServer], tmp_path: Path
+) -> None:
+    (tmp_path / "file").mkdir()
+    with remote_for() as remote, pytest.raises(WriteError):
+        Download(everywhere(hosts), tmp_path / "file", remote=remote).run()
+    assert asked(hosts) == [0, 0, 0, 0]
+
+
+def test_the_error_of_the_last_mirror_lists_what_all_of_them_did(hosts: list[FaultServer]) -> None:
+    for host in hosts:
+        host.on("/file", reply(404))
+    hosts[2].on("/file", truncated(BODY, sent=7))
+    with pytest.raises(NotFound) as caught:
+        fetch(everywhere(hosts), max_retries=0)
+    assert [(a.url, a.type, a.status, a.received) for a in caught.value.attempts] == [
+        (hosts[0].url("/file"), "NotFound", 404, 0),
+        (hosts[1].url("/file"), "NotFound", 404, 0),
+        (hosts[2].url("/file"), "Truncated", None, 7),
+        (hosts[3].url("/file"), "NotFound", 404, 0),
+    ]
+    assert "after 4 tries" in str(caught.value)
+    assert hosts[0].netloc() in str(caught.value)
+
+
+@pytest.mark.parametrize(("retries", "tries"), [(0, 4), (1, 5), (3, 7)])
+def test_there_are_at_most_as_many_tries_as_mirrors_and_repeats(
+    hosts: list[FaultServer], retries: int, tries: int
+) -> None:
+    for host in hosts:
+        host.on("/file", reply(500))
+    with pytest.raises(DownloadError):
+        fetch(everywhere(hosts), max_retries=retries)
+    assert sum(asked(hosts)) == tries
+
+
+def test_a_mirror_that_sent_wrong_bytes_is_not_asked_for_that_file_again(
+    hosts: list[FaultServer],
+) -> None:
+    hosts[0].on("/file", reply(200, BODY[::-1]))
+    hosts[1].on("/file", [reply(500), reply(500), reply(200, BODY)])
+    result = fetch(everywhere(hosts[:2]), max_retries=5)
+    assert asked(hosts) == [1, 3, 0, 0]
+    assert result.url == hosts[1].url("/file")
+
+
+def test_an_only_mirror_that_sent_wrong_bytes_is_asked_again(hosts: list[FaultServer]) -> None:
+    hosts[0].on("/file", [reply(200, BODY[::-1]), reply(200, BODY)])
+    assert fetch(everywhere(hosts[:1]), max_retries=1).url == hosts[0].url("/file")
+
+
+def publish_everywhere(hosts: list[FaultServer], count: int) -> None:
+    for host in hosts:
+        publish(host, count)
+
+
+def batch_of(hosts: list[FaultServer], count: int, remote: Remote) -> list[Result]:
+    """Fetch files that have the same mirrors, one after the other; return their results."""
+    downloads = (
+        Download(
+            Mirrors(host.url(f"/{number}") for host in hosts),
+            MemoryWriter(),
+            remote=remote,
+            validations=expectations(body_of(number)),
+        )
+        for number in range(count)
+    )
+    with Batch(downloads, concurrency=1) as batch:
+        return [future.result() for future in batch]
+
+
+def test_a_mirror_that_lacks_some_files_is_still_asked_for_the_others(
+    hosts: list[FaultServer],
+) -> None:
+    publish_everywhere(hosts, 40)
+    for number in range(20):
+        hosts[0].on(f"/{number}", reply(404))
+    with remote_for(mirror_policy="order") as remote:
+        results = batch_of(hosts[:2], 40, remote)
+    assert [r.url.startswith(hosts[0].url("/")) for r in results] == [False] * 20 + [True] * 20
+
+
+def test_a_mirror_that_sent_wrong_bytes_is_asked_last_for_other_files(
+    hosts: list[FaultServer],
+) -> None:
+    publish_everywhere(hosts, 20)
+    hosts[0].on("/0", reply(200, b"!" * len(body_of(0))))
+    with remote_for() as remote:
+        batch_of(hosts[:2], 20, remote)
+    assert len(hosts[0].requests) < 5
+    assert len(hosts[1].requests) >= 16
+
+
+@pytest.mark.fault(240)
+def test_a_mirror_that_keeps_failing_is_rested(hosts: list[FaultServer]) -> None:
+    publish_everywhere(hosts, 30)
+    for number in range(30):
+        hosts[0].on(f"/{number}", reply(500))
+    with remote_for() as remote:
+        batch_of(hosts[:3], 30, remote)
+        assert len(hosts[0].requests) <= 4
+        (rested,) = (host for host in remote.hosts.known() if host.origin.host == "127.0.0.2")
+        assert rested.score.failures >= 0.9
+
+
+def test_the_last_mirror_is_kept_however_bad_it_is(hosts: list[FaultServer]) -> None:
+    answers = [reply(500)] * 30 + [reply(200, BODY)]
+    hosts[0].on("/file", answers)
+    with remote_for(max_retries=0) as remote:
+        for _ in range(30):
+            with pytest.raises(DownloadError):
+                Download(hosts[0].url("/file"), MemoryWriter(), remote=remote).run()
+        assert Download(hosts[0].url("/file"), MemoryWriter(), remote=remote).run().size == len(
+            BODY
+        )
+
+
+@pytest.mark.fault(240)
+def test_a_dead_mirror_costs_a_batch_next_to_nothing(hosts: list[FaultServer]) -> None:
+    """It hangs for longer than the test may take; what another mirror carries is known soon."""
+    with Blackhole() as dead, remote_for(connect_timeout=60.0) as remote:
+        publish_everywhere(hosts, 60)
+        downloads = (
+            Download(
+                Mirrors(
+                    [f"http://127.0.0.1:{dead.port}/{n}", *(h.url(f"/{n}") for h in hosts[:2])]
+                ),
+                MemoryWriter(),
+                remote=remote,
+                validations=expectations(body_of(n)),
+            )
+            for n in range(60)
+        )
+        with Batch(downloads, concurrency=4) as batch:
+            results = [future.result() for future in batch]
+    left = [failed for result in results for failed in result.attempts]
+    assert {failed.type for failed in left} == {"TooSlow"}
+    assert len(left) <= 4
+    assert max(result.elapsed for result in results) < 20
+
+
+def test_a_transfer_that_stalls_goes_on_at_another_mirror(hosts: list[FaultServer]) -> None:
+    hosts[0].on("/file", stalled_body(BODY, sent=10))
+    with remote_for(mirror_policy="order", sock_read_timeout=60.0) as remote:
+        for _ in range(20):
+            Download(hosts[1].url("/file"), MemoryWriter(), remote=remote).run()
+        result = Download(
+            everywhere(hosts[:2]), MemoryWriter(), remote=remote, validations=expectations(BODY)
+        ).run()
+    assert result.url == hosts[1].url("/file")
+    assert [failed.type for failed in result.attempts] == ["TooSlow"]
+
+
+@pytest.mark.need("S5")
+def test_a_streamer_gets_what_the_first_good_mirror_has(hosts: list[FaultServer]) -> None:
+    hosts[0].on("/file", reply(500))
+    with remote_for(mirror_policy="order", max_retries=0) as remote:
+        download = Download(everywhere(hosts), remote=remote, validations=expectations(BODY))
+        with download.iter_content() as content:
+            assert content.url == hosts[1].url("/file")
+            assert b"".join(content) == BODY
+        with download.head() as content:
+            assert (content.url, content.size) == (hosts[1].url("/file"), len(BODY))
+
+
+@pytest.mark.need("I8")
+def test_relative_sources_are_below_every_base_url(hosts: list[FaultServer]) -> None:
+    hosts[0].on("/r/a/file", reply(404))
+    hosts[1].on("/r/a/file", reply(200, BODY))
+    bases = [hosts[0].url("/r"), hosts[1].url("/r/")]
+    with Remote(base_urls=bases, mirror_policy="order") as remote:
+        result = Download("a/file", MemoryWriter(), remote=remote).run()
+        assert result.url == hosts[1].url("/r/a/file")
+        again = pickle.loads(pickle.dumps(Download("a/file", MemoryWriter(), remote=remote)))
+        with again.remote:
+            assert again.run().size == len(BODY)
+
+
+def test_a_relative_source_without_a_base_is_refused_at_once() -> None:
+    with Remote() as remote, pytest.raises(InvalidURL, match="no base_urls"):
+        Download("a/file", MemoryWriter(), remote=remote)
+    with pytest.raises(InvalidURL, match="no base_urls"):
+        Download("a/file", MemoryWriter())
+
+
+@pytest.mark.fault(222)
+@pytest.mark.need("S4")
+def test_secrets_go_to_mirrors_that_the_caller_gave_and_to_no_learnt_one(
+    hosts: list[FaultServer],
+) -> None:
+    for host in hosts:
+        host.on("/file", reply(404))
+    given, learnt, base, trusted = hosts
+    source = Mirrors(
+        [
+            given.url("/file"),
+            Mirror(learnt.url("/file"), is_learnt=True),
+            Mirror(trusted.url("/file"), is_learnt=True),
+            "file",
+        ]
+    )
+    with (
+        Remote(
+            username="me",
+            password="c4n4ry",
+            headers={"X-Token": "c4n4ry"},
+            base_urls=[base.url("/")],
+            trusted_origins=[trusted.url("/")],
+            max_retries=0,
+        ) as remote,
+        pytest.raises(NotFound),
+    ):
+        Download(source, MemoryWriter(), remote=remote).run()
+    for host in (given, base, trusted):
+        (request,) = host.requests
+        assert request.headers["X-Token"] == "c4n4ry"
+        assert "Authorization" in request.headers
+    (request,) = learnt.requests
+    assert b"c4n4ry" not in request.raw
+    assert "Authorization" not in request.headers
+
+
+def test_userinfo_of_one_mirror_is_for_no_other(hosts: list[FaultServer]) -> None:
+    for host in hosts:
+        host.on("/file", reply(404))
+    source = Mirrors([hosts[0].url("/file", userinfo="me:c4n4ry"), hosts[1].url("/file")])
+    with pytest.raises(NotFound) as caught:
+        fetch(source, max_retries=0)
+    assert "Authorization" in hosts[0].requests[0].headers
+    assert "Authorization" not in hosts[1].requests[0].headers
+    assert "c4n4ry" not in str(caught.value)
+
+
+def test_mirrors_over_http_tls_and_ftp_may_be_mixed(
+    server: FaultServer, secure: FaultServer, ftp: Any
+) -> None:
+    server.on("/file", reply(500))
+    secure.on("/file", truncated(BODY, sent=10))
+    ftp.publish("/file", BODY)
+    source = Mirrors([server.url("/file"), secure.url("/file"), ftp.url("/file")])
+    result = fetch(source, max_retries=0, ca_cert=authority().pem)
+    assert result.url == ftp.url("/file")
+    assert [failed.type for failed in result.attempts] == ["ServerFailed", "Truncated"]
+
+
+def test_a_policy_may_be_the_callers_own(hosts: list[FaultServer]) -> None:
+    with remote_for(mirror_policy=lambda standings: standings[::-1]) as remote:
+        result = Download(everywhere(hosts), MemoryWriter(), remote=remote).run()
+    assert result.url == hosts[3].url("/file")
+
+
+def test_results_name_every_try_and_pickle(hosts: list[FaultServer]) -> None:
+    hosts[0].on("/file", truncated(BODY, sent=12))
+    result = pickle.loads(pickle.dumps(fetch(everywhere(hosts), max_retries=0)))
+    assert result.attempts == (
+        FailedTry(
+            hosts[0].url("/file"),
+            None,
+            "Truncated",
+            f"{hosts[0].url('/file')}: body ended after 12 bytes, before all {len(BODY)} bytes",
+            12,
+        ),
+    )
+    assert [str(mirror) for mirror in result.download.mirrors] == [h.url("/file") for h in hosts]
