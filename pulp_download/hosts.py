@@ -126,6 +126,19 @@ class Hosts:
                 default=0.0,
             )
 
+    def remembered(self) -> dict[Origin, dict[str, float]]:
+        """Return what is known of each host as plain numbers, for a later run."""
+        with self._lock:
+            now = time.monotonic()
+            facts = {host.origin: host.score.remembered(now) for host in self._hosts.values()}
+        return {origin: known for origin, known in facts.items() if known}
+
+    def recall(self, origin: Origin, facts: dict[str, float], age: float) -> None:
+        """Begin with what was known of a host ``age`` seconds ago."""
+        host = self.at(origin)
+        with self._lock:
+            host.score.recall(facts, age, time.monotonic())
+
     def admit(self, turn: Turn, wanted: Sequence[Host]) -> bool:
         with self._lock:
             now = time.monotonic()

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import requests
 
-from pulp_download import tls
+from pulp_download import state, tls
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.idle import Idle
 from pulp_download.asking import Opened, Question, ask
@@ -62,6 +62,8 @@ class Remote:
         self.policy = self._settings.policy
         self._is_closed = False
         self._is_forked = False
+        if self._settings.state_file is not None:
+            state.recall(self._settings.state_file, self.hosts)
         _remotes.add(self)
         if self._settings.ca_cert or self._settings.client_cert:
             tls.ssl_context(self._settings.tls)  # a bad file is told now, not by every download
@@ -187,10 +189,12 @@ class Remote:
     def close(self) -> None:
         """End every transfer, close every connection. Any thread, any number of times."""
         with self._lock:
-            self._is_closed = True
+            was_closed, self._is_closed = self._is_closed, True
             session = self._session
         watchdog.cancel(self, "the remote was closed")
         self.hosts.close()
+        if self._settings.state_file is not None and not was_closed and not self._is_forked:
+            state.remember(self._settings.state_file, self.hosts)
         if session is not None:
             session.close()
         watchdog.rest()

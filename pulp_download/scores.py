@@ -99,7 +99,7 @@ class Score:
     def remembered(self, now: float) -> dict[str, float]:
         """Return the evidence as plain numbers; empty where there is none."""
         self._settle(now)
-        if self._busy < _BENEFIT_OF_DOUBT and self.failures < 1:
+        if self._busy < _BENEFIT_OF_DOUBT and self.failures < 0.5:
             return {}
         facts = {"bytes": self._bytes, "busy": self._busy, "load": self._load}
         facts["failures"] = self.failures

@@ -87,7 +87,8 @@ class Settings:
     ``trusted_origins``: origins that get this remote's secrets although nobody gave their URL.
     ``base_urls``: what relative sources are below; all are mirrors of one another.
     ``mirror_policy``: their order, a name of :data:`~pulp_download.mirrors.policies.POLICIES` or a
-    function. ``per_host``: transfers at one host, ``download_concurrency``: at all, over every
+    function. ``state_file``: where what is learnt about hosts is kept from one run to the next.
+    ``per_host``: transfers at one host, ``download_concurrency``: at all, over every
     batch and stream of the remote; unless given, 8 per host, or as many as a batch runs.
     ``rate_limit``: requests a second per host. ``max_speed``: bytes a second in all.
     ``ftp_tls`` has ``ftp://`` upgraded to TLS, or fail. ``ftps_mode``: ``"implicit"``, TLS from the
@@ -122,6 +123,7 @@ class Settings:
     trusted_origins: tuple[str, ...] = ()
     base_urls: tuple[str, ...] = field(default=(), repr=False)
     mirror_policy: str | Policy = "best"
+    state_file: str | None = None
     per_host: int | None = None
     download_concurrency: int | None = None
     rate_limit: float | None = None

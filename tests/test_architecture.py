@@ -28,7 +28,7 @@ FLOORS = (
     ("arguments", "foreign", "watchdog"),
     ("host", "sockets"),
     ("hosts",),
-    ("rivals",),
+    ("rivals", "state"),
     ("adapters", "redirects"),
     ("session",),
     ("asking",),
