@@ -1,7 +1,10 @@
 """One host: how many transfers it bears, when it may be asked, and what it is judged by.
 
 A host's limit is lowered by half when it says that it is too busy, resets connections or lets them
-time out, and rises again by one for as many successes as it stands at, as TCP's window does.
+time out, and rises again by one for as many successes as it stands at, as TCP's window does. Beside
+other hosts it also has a credit, which each answer renews: one transfer more than are under way
+then. A host that hangs answers nothing, so it takes no place but those it has, and the others keep
+theirs; nobody has to find out first that it hangs.
 """
 
 from __future__ import annotations
@@ -44,18 +47,20 @@ _WEIGHT_OF_WRONG_BYTES = 2
 class Host:
     """One origin's state, which belongs to its :class:`~pulp_download.hosts.Hosts`, lock included.
 
-    ``bound`` is the most that ``limit`` may rise to; ``not_before`` the moment of the next request.
-    Seconds are monotonic.
+    ``bound`` is the most that ``limit`` may rise to; ``not_before`` the moment of the next request;
+    ``seen_at`` when somebody last began or ended something here. Seconds are monotonic.
     """
 
     __slots__ = (
         "_cut_at",
         "active",
         "bound",
+        "credit",
         "limit",
         "not_before",
         "origin",
         "score",
+        "seen_at",
         "timer",
         "waiting",
     )
@@ -65,6 +70,8 @@ class Host:
         self.bound = bound
         self.limit = float(bound)
         self.active = 0
+        self.credit = 1
+        self.seen_at = 0.0
         self.not_before = 0.0
         self.score = Score()
         self.timer: Timer | None = None
@@ -85,8 +92,13 @@ class Host:
         """Let nothing be asked of it for a while."""
         self.not_before = max(self.not_before, until)
 
+    def answered(self) -> None:
+        """Take note that something came of a transfer which has just ended."""
+        self.credit = self.active + 2
+
     def succeeded(self) -> None:
         """Take note of a success: it may bear more."""
+        self.answered()
         if self.limit < self.bound:
             self.limit = min(float(self.bound), self.limit + 1 / self.limit)
 
@@ -94,6 +106,8 @@ class Host:
         """Take note of a failure of what was asked ``since``: it may bear less, or want rest."""
         is_busy = isinstance(error, _OVERLOADED) or error.status in _BUSY
         is_busy = is_busy and not isinstance(error, TLSFailed)
+        if error.status is not None and not is_busy:
+            self.answered()
         if is_busy and since >= self._cut_at:  # what was under way then says nothing new
             self.limit = max(1.0, self.limit / 2)
             self._cut_at = now

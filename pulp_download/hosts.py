@@ -9,6 +9,7 @@ relies on every turn being left. One lock per remote; whoever is to be woken is 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +25,8 @@ from pulp_download.watchdog import watchdog
 
 # Transfers at one host, where nobody says otherwise: the knee beyond which upstreams throttle.
 DEFAULT_PER_HOST = 8
+# Seconds after which a host where nothing goes on is not one that a batch is busy with.
+_STILL_IN_PLAY = 1.0
 
 
 class Turn:
@@ -73,6 +76,7 @@ class Hosts:
         self._lock = threading.Lock()
         self._hosts: dict[Origin, Host] = {}
         self._active = 0
+        self._in_all = limits.in_all or math.inf
         self.bound = limits.per_host or limits.in_all or DEFAULT_PER_HOST
 
     def at(self, origin: Origin) -> Host:
@@ -143,7 +147,7 @@ class Hosts:
         with self._lock:
             now = time.monotonic()
             for host in wanted:
-                if not host.waiting and host.is_free(now) and not self._is_full():
+                if not host.waiting and self._is_open(host, now):
                     self._grant(turn, host, now)
                     return True
             turn.wanted = tuple(wanted)
@@ -161,6 +165,7 @@ class Hosts:
                 self._forget(turn)
             host, turn.host = turn.host, None
             if host is not None:
+                host.seen_at = now
                 host.active -= 1
                 self._active -= 1
             if not keep_judging and turn.asked is not None:
@@ -183,15 +188,25 @@ class Hosts:
 
     # What follows is called with the lock held.
 
-    def _is_full(self) -> bool:
-        return self._limits.in_all is not None and self._active >= self._limits.in_all
+    def _is_open(self, host: Host, now: float) -> bool:
+        """Tell whether one more transfer may begin at a host."""
+        if not host.is_free(now) or self._active >= self._in_all:
+            return False
+        return host.active < host.credit or not self._are_others_in_play(host, now)
+
+    def _are_others_in_play(self, host: Host, now: float) -> bool:
+        return any(
+            other.active or now - other.seen_at < _STILL_IN_PLAY
+            for other in self._hosts.values()
+            if other is not host
+        )
 
     def _is_anybody_waiting(self) -> bool:
         return any(host.waiting for host in self._hosts.values())
 
     def _grant(self, turn: Turn, host: Host, now: float) -> None:
         turn.host = host
-        turn.since = now
+        turn.since = host.seen_at = now
         host.active += 1
         self._active += 1
         if turn.asked is None:
@@ -204,7 +219,7 @@ class Hosts:
         """Give places to those who wait, first come first served; return who got one."""
         granted = []
         for host in self._hosts.values():
-            while host.waiting and host.is_free(now) and not self._is_full():
+            while host.waiting and self._is_open(host, now):
                 turn = host.waiting[0]
                 self._forget(turn)
                 self._grant(turn, host, now)
@@ -222,8 +237,12 @@ class Hosts:
 
     def _wake_later(self, host: Host, now: float) -> None:
         """Have somebody look again when a host may be asked again."""
-        if host.waiting and host.not_before > now and host.timer is None:
+        if not host.waiting or host.timer is not None:
+            return
+        if host.not_before > now:
             host.timer = watchdog.call_at(host.not_before, self._look_again(host))
+        elif host.active >= host.credit:  # the others may be over without a word
+            host.timer = watchdog.call_at(now + _STILL_IN_PLAY, self._look_again(host))
 
     def _look_again(self, host: Host) -> Callable[[], None]:
         def look() -> None:

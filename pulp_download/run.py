@@ -185,6 +185,8 @@ class Run:
         wanted = [hosts.at(source.absolute.origin) for source in sources]
         if not self._turn.take(wanted):
             yield from self._awaiting()
+            if not self._attempts.history:
+                self._watch.start()  # that was queueing
         assert self._turn.host is not None
         return sources[wanted.index(self._turn.host)]
 

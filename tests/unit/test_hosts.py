@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import pytest
 
@@ -36,7 +37,10 @@ class Transfer:
 class Bench:
     """Hosts, and turns that say when they were woken."""
 
+    all: ClassVar[list[Bench]] = []
+
     def __init__(self, **limits: Any) -> None:
+        self.all.append(self)
         self.hosts = Hosts(Limits(**limits))
         self.woken: list[Turn] = []
         self.changed = threading.Condition()
@@ -56,6 +60,13 @@ class Bench:
     def wait_for(self, count: int) -> None:
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.woken) >= count, 10)
+
+
+@pytest.fixture(autouse=True)
+def _over() -> Iterator[None]:
+    yield
+    while Bench.all:
+        Bench.all.pop().hosts.close()
 
 
 def places(*turns: Turn) -> str:
@@ -227,10 +238,10 @@ def test_requests_are_as_far_apart_as_the_rate_says() -> None:
     bench = Bench(rate=20.0)
     began = time.monotonic()
     turns = [bench.turn() for _ in range(5)]
-    assert places(*turns) == "a....", "and other hosts have a rate of their own"
-    assert places(bench.turn(B)) == "b"
+    assert places(*turns) == "a...."
     bench.wait_for(4)
     assert time.monotonic() - began >= 4 / 20
+    assert places(bench.turn(A), bench.turn(B)) == ".b", "each host has a rate of its own"
 
 
 def test_a_turn_moves_to_where_a_redirect_leads_and_the_first_is_judged() -> None:
@@ -317,3 +328,44 @@ def test_threads_that_take_and_leave_at_once_never_exceed_the_limit() -> None:
         thread.join()
     assert peak <= 3
     assert bench.hosts.at(A).active == 0
+
+
+@pytest.mark.need("I9")
+def test_a_host_that_answers_nothing_takes_one_place_beside_others() -> None:
+    bench = Bench(per_host=8)
+    good, hanging = bench.turn(A), [bench.turn(B) for _ in range(5)]
+    assert places(*hanging) == "b...."
+    for _ in range(20):
+        good.leave()
+        good = bench.turn(A)
+    assert places(*hanging) == "b....", "however much another one answers"
+    hanging[0].leave(NotFound(404))
+    assert places(*hanging) == ".bb..", "an answer, any, is credit for one more"
+    hanging[1].leave()
+    assert places(*hanging) == "..bbb"[:5]
+
+
+def test_a_host_that_begins_to_hang_keeps_the_places_that_it_has_and_one() -> None:
+    bench = Bench(per_host=8)
+    others = bench.turn(A)
+    for _ in range(4):
+        pair = [bench.turn(B), bench.turn(B)]
+        for turn in pair:
+            turn.leave()
+    turns = [bench.turn(B) for _ in range(8)]
+    assert places(*turns) == "bb......"
+    others.leave()
+
+
+def test_a_host_that_is_alone_is_asked_for_as_much_as_its_limit_allows() -> None:
+    bench = Bench(per_host=8)
+    assert places(*(bench.turn(A) for _ in range(8))) == "a" * 8
+
+
+def test_when_the_others_are_over_the_places_are_for_whoever_waits() -> None:
+    bench = Bench(per_host=3)
+    other, turns = bench.turn(A), [bench.turn(B) for _ in range(3)]
+    assert places(*turns) == "b.."
+    other.leave()
+    bench.wait_for(2)
+    assert places(*turns) == "bbb"
