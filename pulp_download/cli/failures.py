@@ -14,9 +14,8 @@ import click
 
 from pulp_download.download import Download
 from pulp_download.errors import InvalidInput
-from pulp_download.manifests.url_list import SCHEMES
 from pulp_download.paths import safe_path
-from pulp_download.urls import URL
+from pulp_download.urls import SCHEMES, URL
 from pulp_download.validations import DigestValidation, expected_size
 
 

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import BinaryIO, NamedTuple
 
 from pulp_download.errors import InvalidInput, ManifestError
+from pulp_download.lines import Lines, numbered_lines
 from pulp_download.manifests import (
     armor,
     checksums,
@@ -20,7 +21,6 @@ from pulp_download.manifests import (
     url_list,
 )
 from pulp_download.manifests.entry import ManifestEntry
-from pulp_download.manifests.text import Lines, numbered_lines
 
 # Bytes of a line; a path has at most 4,096 of them on Linux, a URL 8,000 on most servers.
 _LINE_LIMIT = 64 * 1024

@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from pulp_download.errors import InvalidExpectation, InvalidURL, ManifestError
+from pulp_download.lines import Lines
 from pulp_download.manifests import fields
 from pulp_download.manifests.entry import ManifestEntry
-from pulp_download.manifests.text import Lines
-from pulp_download.manifests.url_list import SCHEMES
-from pulp_download.urls import URL
+from pulp_download.urls import SCHEMES, URL
 from pulp_download.validations import DigestValidation
 
 _MEMBERS = frozenset({"path", "url", "size", "digests"})
