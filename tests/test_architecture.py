@@ -19,7 +19,7 @@ FLOORS = (
     ("printable", "version"),
     ("errors",),
     ("urls", "validations"),
-    ("lines", "paths", "pieces"),
+    ("elements", "lines", "paths", "pieces"),
     ("mirrors",),
     ("events", "retries", "settings", "writers"),
     ("auth", "existing", "fields", "files", "proxies", "statuses", "tls", "watch"),
