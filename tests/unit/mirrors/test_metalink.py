@@ -21,6 +21,7 @@ SHA1 = "0123456789" * 4
 SHA256 = "0123456789abcdef" * 4
 SHA512 = "0123456789abcdef" * 8
 URL = "<url>http://a.test/x</url>"
+ONE_PIECE = f"<hash>{MD5}</hash>"
 
 FOUR = f"""<?xml version="1.0" encoding="UTF-8"?>
 <metalink xmlns="urn:ietf:params:xml:ns:metalink">
@@ -225,8 +226,8 @@ def test_of_several_lists_of_pieces_the_one_with_the_longest_digests_counts() ->
             "line 1: 'x' of 9 bytes has 3 pieces of 4, not 1",
         ),
         (
-            f'{URL}<size>1</size><pieces type="md5" length="1">{f"<hash>{MD5}</hash>" * 2}</pieces>',
-            "line 1: 'x' of 1 bytes has 1 pieces of 1, not 2",
+            f'{URL}<size>3</size><pieces type="md5" length="3">{ONE_PIECE * 2}</pieces>',
+            "line 1: 'x' of 3 bytes has 1 pieces of 3, not 2",
         ),
         (
             '<url priority="0">http://a.test/x</url>',
