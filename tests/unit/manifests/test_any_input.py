@@ -23,6 +23,7 @@ SAMPLES = {
     "jsonl": (
         f'{{"path": "a/b", "url": "http://h/a", "size": 10, "digests": {{"sha256": "{OTHER}"}}}}\n'
         f'{{"path": "c", "size": null, "digests": {{"md5": "{MD5}", "sha256": "{SHA256}"}}}}\n'
+        '{"path": "d", "mirrors": [{"url": "http://h/d", "priority": 3, "learnt": true}]}\n'
     ),
     "metalink": (
         f'<metalink xmlns="urn:ietf:params:xml:ns:metalink">\n<file name="a"><size>1</size>'
