@@ -123,6 +123,8 @@ class TestMirror:
         assert "--base-url" in ended.stderr
         command("mirror", "-", "dest", "--base-url", server.url("/r"), stdin=document)
         assert tree(here) == {"dest/a": BODY}
+        command("mirror", "-", "two", stdin=metalink(file("b", server.url("/r/x/y"))))
+        assert (here / "two/b").read_bytes() == BODY
 
     def test_what_failed_is_listed_with_all_its_places_and_learnt_ones_stay_so(
         self, command: Command, server: FaultServer, other: FaultServer, here: Path
