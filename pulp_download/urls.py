@@ -18,6 +18,9 @@ import idna
 from pulp_download.errors import InvalidURL
 from pulp_download.printable import printable
 
+# What a list of files or mirrors may name; what cannot be fetched is of no use in one.
+SCHEMES = ("http", "https", "ftp", "ftps", "file")
+
 FTP_SCHEMES = frozenset({"ftp", "ftps"})
 DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21, "ftps": 990}
 

@@ -7,16 +7,16 @@ import os
 import stat
 import threading
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 from urllib.parse import quote
 
 import click
 
 from pulp_download.download import Download
 from pulp_download.errors import InvalidInput
-from pulp_download.manifests.url_list import SCHEMES
+from pulp_download.mirrors.mirror import LOWEST_PRIORITY, Mirror
 from pulp_download.paths import safe_path
-from pulp_download.urls import URL
+from pulp_download.urls import SCHEMES, URL
 from pulp_download.validations import DigestValidation, expected_size
 
 
@@ -33,12 +33,12 @@ class Failures:
 
     def add(self, download: Download) -> None:
         """Write down a download that failed."""
-        url = download.url
-        if self._file is None or not isinstance(url, URL) or url.scheme not in SCHEMES:
+        places = [each for each in download.mirrors if _can_be_listed(each)]
+        if self._file is None or not places:
             return
-        entry = {
+        entry: dict[str, Any] = {
             "path": _listed(download),
-            "url": download.source,
+            "url": str(places[0]),
             "size": expected_size(download.validations),
             "digests": {
                 validation.algorithm: validation.hexdigest
@@ -46,6 +46,8 @@ class Failures:
                 if isinstance(validation, DigestValidation)
             },
         }
+        if len(places) > 1 or places[0].is_learnt:
+            entry["mirrors"] = [_told(mirror) for mirror in places]
         with self._lock:
             self._file.write(json.dumps(entry) + "\n")
             self._file.flush()
@@ -54,6 +56,22 @@ class Failures:
         """Close the file; a second call does nothing."""
         if self._file is not None:
             self._file.close()
+
+
+def _can_be_listed(mirror: Mirror) -> bool:
+    return isinstance(mirror.url, URL) and mirror.url.scheme in SCHEMES
+
+
+def _told(mirror: Mirror) -> dict[str, Any]:
+    """Return a mirror as the format ``jsonl`` has it: what was learnt stays so when read back."""
+    told: dict[str, Any] = {"url": str(mirror)}
+    if mirror.priority != LOWEST_PRIORITY:
+        told["priority"] = mirror.priority
+    if mirror.location is not None:
+        told["location"] = mirror.location
+    if mirror.is_learnt:
+        told["learnt"] = True
+    return told
 
 
 def _private(path: Path) -> TextIO:

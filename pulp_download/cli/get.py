@@ -14,17 +14,18 @@ import click
 
 from pulp_download.cli.failures import Failures
 from pulp_download.cli.interruption import Interrupted, Interruption, interruptible
-from pulp_download.cli.options import Common, common, common_options, digest, size
+from pulp_download.cli.items import Items
+from pulp_download.cli.options import Common, common, common_options, digest, place, size
 from pulp_download.cli.report import Report, silence_stdout
 from pulp_download.cli.status import Status
 from pulp_download.cli.transfer import connected, log_to_stderr, transfer
 from pulp_download.download import Download
-from pulp_download.errors import DownloadError, InvalidInput, InvalidURL, WriteError
-from pulp_download.files import FileWriter
+from pulp_download.errors import DownloadError, InvalidInput, InvalidURL
+from pulp_download.mirrors.mirror import Mirrors
 from pulp_download.paths import file_name
 from pulp_download.printable import printable
 from pulp_download.remote import Remote
-from pulp_download.urls import redacted
+from pulp_download.urls import URL
 from pulp_download.validations import DigestValidation, SizeValidation, Validation
 
 
@@ -48,6 +49,14 @@ from pulp_download.validations import DigestValidation, SizeValidation, Validati
 @click.option(
     "--size", "expected_size", type=size, metavar="BYTES", help="Bytes that the one file must have."
 )
+@click.option(
+    "--mirror",
+    "mirrors",
+    type=place,
+    metavar="URL",
+    multiple=True,
+    help="Another place of the one file; may be repeated.",
+)
 @common_options
 def get(
     urls: tuple[str, ...],
@@ -56,15 +65,19 @@ def get(
     listed: str | None,
     digests: tuple[DigestValidation, ...],
     expected_size: int | None,
+    mirrors: tuple[URL, ...],
     **shared: Any,
 ) -> Status:
     """Download each URL to a file named by the last segment of its path.
 
     A file that is already there is kept if it has the digest asked for, or if the server says that
-    it has not changed since.
+    it has not changed since. The URL of a metalink (.meta4, .metalink) stands for the files that it
+    lists, unless --output names a file for the metalink itself.
     """
     options = common(shared)
-    _check_usage(urls, into, output, listed, one=bool(digests) or expected_size is not None)
+    _check_usage(
+        urls, into, output, listed, one=bool(digests or mirrors) or expected_size is not None
+    )
     if output == "-" and options.as_json:
         raise click.UsageError("--output - and --json would both write to stdout")
     log_to_stderr(verbose=options.verbose)
@@ -75,14 +88,13 @@ def get(
         interruption = stack.enter_context(interruptible())
         remote = stack.enter_context(_remote(options))
         if output == "-":
-            return _to_stdout(urls[0], validations, remote, options, interruption)
+            return _to_stdout(urls[0], mirrors, validations, remote, options, interruption)
         report = Report(options)
+        items = Items(into or Path(), remote, report, interruption, validations, mirrors)
         if output is not None:
-            items: Iterable[tuple[str, str | None]] = [(urls[0], output)]
-        else:
-            lines = stack.enter_context(_opened(listed)) if listed else ()
-            items = ((url, None) for url in _each(urls, lines, interruption))
-        downloads = _downloads(items, into or Path(), validations, remote, report)
+            return transfer(items.single(urls[0], output), options, report, interruption)
+        lines = stack.enter_context(_opened(listed)) if listed else ()
+        downloads = items.each(_each(urls, lines, interruption))
         return transfer(downloads, options, report, interruption)
 
 
@@ -92,7 +104,7 @@ def _check_usage(
     if not urls and listed is None:
         raise click.UsageError("name a URL, or a file of them with --input")
     if (one or output is not None) and (len(urls) != 1 or listed is not None):
-        raise click.UsageError("--output, --digest and --size go with exactly one URL")
+        raise click.UsageError("--output, --digest, --size and --mirror go with exactly one URL")
     if into is not None and output is not None:
         raise click.UsageError("--into and --output contradict each other")
     if output not in (None, "-") and _is_device(output):
@@ -138,35 +150,9 @@ def _each(urls: tuple[str, ...], lines: Iterable[str], interruption: Interruptio
             yield text
 
 
-def _downloads(
-    items: Iterable[tuple[str, str | None]],
-    into: Path,
-    validations: list[Validation],
-    remote: Remote,
-    report: Report,
-) -> Iterator[Download]:
-    """Yield a download per URL; a bad URL, and a name given before, is one failed item."""
-    taken: set[str] = set()
-    for url, output in items:
-        try:
-            name = output if output is not None else file_name(url)
-            if name in taken:
-                raise WriteError("its name was given before in this run", path=name)
-            taken.add(name)
-            writer = (
-                FileWriter(name, keep=True)
-                if output is not None
-                else FileWriter(name, within=into, keep=True)
-            )
-            yield Download(url, writer, validations=validations, remote=remote, attachment=name)
-        except InvalidInput as error:
-            report.failed_item(None, redacted(url), error)
-        except WriteError as error:
-            report.failed_item(error.path, redacted(url), error)
-
-
 def _to_stdout(
     url: str,
+    others: tuple[URL, ...],
     validations: list[Validation],
     remote: Remote,
     options: Common,
@@ -178,8 +164,8 @@ def _to_stdout(
         return Status.CLOSED
     out = sys.stdout.buffer
     try:
-        name = _name(url)
-        download = Download(url, validations=validations, remote=remote, attachment=name)
+        places = Mirrors([url, *others])
+        download = Download(places, validations=validations, remote=remote, attachment=_name(url))
         try:
             with interruption.stopping(remote.close), download.iter_content() as content:
                 for chunk in content:

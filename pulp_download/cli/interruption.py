@@ -55,16 +55,18 @@ class Interruption:
 
         For what takes locks and starts threads: an exception out of the blue would leave a lock
         locked, or a thread that nobody knows of. ``stop`` makes the block end, by Cancelled or not.
+        In a block inside another one, only what the inner one says is stopped.
         """
-        self._is_stopping = True
+        before, self._is_stopping = self._is_stopping, True
         try:
             with self._listening(stop):
+                self._raise_if_signalled()  # while an outer block was listening
                 yield
         except Cancelled:
             if self.status is None:
                 raise
         finally:
-            self._is_stopping = False
+            self._is_stopping = before
         self._raise_if_signalled()
 
     @contextmanager

@@ -15,14 +15,11 @@ from pulp_download.cli.options import common, common_options
 from pulp_download.cli.report import PLANNED, Report
 from pulp_download.cli.source import Source
 from pulp_download.cli.status import Status
-from pulp_download.cli.transfer import log_to_stderr, transfer
+from pulp_download.cli.transfer import connected, log_to_stderr, transfer
 from pulp_download.download import Download
 from pulp_download.errors import DownloadError
-from pulp_download.files import FileWriter
-from pulp_download.manifests import FORMATS, ManifestEntry
-from pulp_download.remote import Remote
-from pulp_download.urls import URL, redacted
-from pulp_download.validations import DigestValidation, SizeValidation, Validation
+from pulp_download.manifests import FORMATS
+from pulp_download.urls import redacted
 
 
 @click.command()
@@ -52,8 +49,8 @@ def mirror(
     """Bring DEST up to date with what SOURCE lists.
 
     SOURCE is the URL or the path of a manifest, or - for stdin: checksum files, PULP_MANIFEST,
-    Debian Packages, lists of URLs, or what --failures wrote. Files that are there and right are
-    kept. A manifest with a bad line is refused as a whole, and nothing is fetched.
+    Debian Packages, metalinks, lists of URLs, or what --failures wrote. Files that are there and
+    right are kept. A manifest with a bad line is refused as a whole, and nothing is fetched.
     """
     options = common(shared)
     log_to_stderr(verbose=options.verbose)
@@ -61,8 +58,8 @@ def mirror(
         try:
             interruption = stack.enter_context(interruptible())
             origin = Source.parse(source, base_url)
-            remotes = stack.enter_context(origin.remotes(options.settings))
-            manifest = stack.enter_context(origin.manifest(remotes, format_name, interruption))
+            remote = stack.enter_context(connected(options.settings))
+            manifest = stack.enter_context(origin.manifest(remote, format_name, interruption))
             manifest.check()
             base = origin.base_for(manifest)
         except DownloadError as error:
@@ -73,20 +70,12 @@ def mirror(
         def downloads() -> Iterator[Download]:
             for entry in manifest.entries():
                 if _is_wanted(entry.path, include, exclude):
-                    yield _download(entry, dest, *remotes.route(entry.source(base)))
+                    yield origin.download(entry, base, dest, remote)
 
         if dry_run:
             return _plan(downloads(), Report(options, outcomes=PLANNED))
         total = None if include or exclude else manifest.count
         return transfer(downloads(), options, Report(options), interruption, total=total)
-
-
-def _download(entry: ManifestEntry, dest: Path, url: URL, remote: Remote) -> Download:
-    validations: list[Validation] = [DigestValidation(*digest) for digest in entry.digests]
-    if entry.size is not None:
-        validations.append(SizeValidation(entry.size))
-    writer = FileWriter(entry.path, within=dest, keep=True)
-    return Download(url, writer, validations=validations, remote=remote, attachment=entry.path)
 
 
 def _plan(downloads: Iterator[Download], report: Report) -> Status:

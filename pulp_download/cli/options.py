@@ -13,6 +13,7 @@ import click
 
 from pulp_download.errors import InvalidInput
 from pulp_download.settings import Settings
+from pulp_download.urls import URL
 from pulp_download.validations import DigestValidation
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -35,6 +36,14 @@ def digest(text: str) -> DigestValidation:
         raise click.BadParameter("write ALGORITHM:HEX, such as sha256:0123...")
     try:
         return DigestValidation(algorithm, hexdigest)
+    except InvalidInput as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def place(text: str) -> URL:
+    """Read an absolute URL."""
+    try:
+        return URL.parse(text)
     except InvalidInput as error:
         raise click.BadParameter(str(error)) from None
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 from urllib.parse import unquote
 
 from pulp_download.cli.interruption import Interruption
-from pulp_download.cli.transfer import connected
 from pulp_download.download import Download
 from pulp_download.errors import InvalidInput
-from pulp_download.manifests import Manifest
+from pulp_download.files import FileWriter
+from pulp_download.manifests import Manifest, ManifestEntry
+from pulp_download.mirrors.mirror import Mirror, Mirrors
 from pulp_download.remote import Remote
-from pulp_download.settings import Settings
 from pulp_download.urls import URL, Credentials, Origin
+from pulp_download.validations import DigestValidation, SizeValidation, Validation
 
 _CHUNK = 1 << 16
 
@@ -27,34 +29,15 @@ _ROOT_ABOVE = {"debian-packages": "/dists/"}
 
 
 @dataclass(frozen=True)
-class Remotes:
-    """The remote for what the caller named, and one without secrets for what a manifest names.
-
-    ``named`` are the origins of the URLs that the caller gave, with their userinfo, if any, which
-    is for no other origin. ``is_own``: the list is the caller's own, and so are all its URLs.
-    """
-
-    known: Remote
-    stranger: Remote
-    named: Mapping[Origin, Credentials | None]
-    is_own: bool
-
-    def route(self, url: str) -> tuple[URL, Remote]:
-        """Return a listed URL with the credentials for it, and the remote to fetch it through."""
-        parsed = URL.parse(url)
-        credentials = self.named.get(parsed.origin)
-        if credentials is not None and parsed.credentials is None:
-            parsed = replace(parsed, credentials=credentials)
-        is_known = self.is_own or parsed.origin in self.named
-        return parsed, self.known if is_known else self.stranger
-
-
-@dataclass(frozen=True)
 class Source:
-    """A manifest's place: a URL, or None for stdin; and the caller's own base URL, if any."""
+    """A manifest's place: a URL, or None for stdin; and the caller's own base URL, if any.
+
+    ``others`` are further places of the manifest that the caller knows.
+    """
 
     url: URL | None
     base: URL | None
+    others: tuple[URL, ...] = ()
 
     @classmethod
     def parse(cls, source: str, base_url: str | None) -> Self:
@@ -77,35 +60,33 @@ class Source:
         """The manifest's file name, by which its format may be known."""
         return "stdin" if self.url is None else unquote(self.url.path.rpartition("/")[2])
 
-    @contextmanager
-    def remotes(self, settings: Settings) -> Iterator[Remotes]:
-        """Open the remotes."""
-        without_secrets = replace(
-            settings,
-            username=None,
-            password=None,
-            token=None,
-            netrc=False,
-            headers=(),
-            client_cert=None,
-            client_key=None,
-        )
+    @cached_property
+    def _named(self) -> dict[Origin, Credentials | None]:
+        """The origins of the URLs that the caller gave, with the userinfo that each had."""
         named: dict[Origin, Credentials | None] = {}
-        for url in (self.url, self.base):
+        for url in (self.url, *self.others, self.base):
             if url is not None:
                 named[url.origin] = url.credentials or named.get(url.origin)
-        with connected(settings) as known, Remote(without_secrets) as stranger:
-            yield Remotes(known, stranger, named, self.is_local)
+        return named
 
     @contextmanager
     def manifest(
-        self, remotes: Remotes, format_name: str | None, interruption: Interruption
+        self,
+        remote: Remote,
+        format_name: str | None,
+        interruption: Interruption,
+        *,
+        validations: Sequence[Validation] = (),
     ) -> Iterator[Manifest]:
-        """Fetch the manifest, with retries, and spool it; removed at the end."""
+        """Fetch the manifest, with retries, and spool it; removed at the end.
+
+        ``validations`` are what must hold for the manifest itself.
+        """
+        get = partial(self._chunks, remote, interruption, validations)
         with (
             TemporaryDirectory(prefix="pulp-download-") as folder,
             Manifest.spool(
-                self._chunks(remotes.known, Path(folder, "manifest"), interruption),
+                get(Path(folder, "manifest")),
                 name=self.name,
                 format=format_name,
                 local=self.is_local,
@@ -121,7 +102,7 @@ class Source:
         if self.base is not None:
             return self.base
         if self.url is None:
-            if any(entry.url is None for entry in manifest.entries()):
+            if any(entry.is_relative for entry in manifest.entries()):
                 raise InvalidInput("names of a manifest from stdin need --base-url")
             return URL.parse("file:///")  # for no entry
         above = _ROOT_ABOVE.get(manifest.format)
@@ -130,11 +111,49 @@ class Source:
             return URL(self.url.origin, f"{root}/")
         return self.url
 
-    def _chunks(self, remote: Remote, spool: Path, interruption: Interruption) -> Iterator[bytes]:
+    def download(self, entry: ManifestEntry, base: URL, into: Path, remote: Remote) -> Download:
+        """Return the download of a listed file, below ``into``."""
+        return Download(
+            Mirrors(self._place(mirror) for mirror in entry.places(base)),
+            FileWriter(entry.path, within=into, keep=True),
+            validations=_validations(entry),
+            remote=remote,
+            attachment=entry.path,
+        )
+
+    def _place(self, mirror: Mirror) -> Mirror:
+        """Return a listed place, with the credentials for it if it is to get any.
+
+        What the caller named gets the caller's secrets; so does what a list of the caller's own
+        names, unless the list says that it was learnt, as metalinks always do.
+        """
+        url = mirror.absolute
+        credentials = self._named.get(url.origin)
+        if credentials is not None and url.credentials is None:
+            url = replace(url, credentials=credentials)
+        is_learnt = (mirror.is_learnt or not self.is_local) and url.origin not in self._named
+        return replace(mirror, url=url, is_learnt=is_learnt)
+
+    def _chunks(
+        self,
+        remote: Remote,
+        interruption: Interruption,
+        validations: Sequence[Validation],
+        spool: Path,
+    ) -> Iterator[bytes]:
         if self.url is None:
             yield from iter(lambda: sys.stdin.buffer.read(_CHUNK), b"")
             return
         with interruption.stopping(remote.close):
-            Download(self.url, spool, remote=remote).run()
+            places = Mirrors([self.url, *self.others])
+            Download(places, spool, validations=validations, remote=remote).run()
         with spool.open("rb") as file:
             yield from iter(lambda: file.read(_CHUNK), b"")
+
+
+def _validations(entry: ManifestEntry) -> list[Validation]:
+    """Return all that the manifest says must hold for a file."""
+    validations: list[Validation] = [DigestValidation(*digest) for digest in entry.digests]
+    if entry.size is not None:
+        validations.append(SizeValidation(entry.size))
+    return validations

@@ -2,7 +2,7 @@
 
 ::
 
-    bytes -> compression.py -> text.py (numbered lines) -> one format -> entries
+    bytes -> compression.py -> numbered lines -> one format -> entries
                                                             |
              manifest.py (spooled, checked as a whole) <- names.py (clashes, on disk)
 

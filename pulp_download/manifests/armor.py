@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from pulp_download.errors import ManifestError
-from pulp_download.manifests.text import Lines
+from pulp_download.lines import Lines
 
 BEGIN = "-----BEGIN PGP SIGNED MESSAGE-----"
 _SIGNATURE = "-----BEGIN PGP SIGNATURE-----"

@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterator
 
 from pulp_download.errors import ManifestError
+from pulp_download.lines import Lines
 from pulp_download.manifests import fields
 from pulp_download.manifests.armor import signed_text
 from pulp_download.manifests.entry import ManifestEntry
-from pulp_download.manifests.text import Lines
 
 # The first word of a BSD line, in lower case -> hashlib's name.
 _TAGS = {

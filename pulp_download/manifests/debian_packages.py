@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 
 from pulp_download.errors import ManifestError
+from pulp_download.lines import Lines
 from pulp_download.manifests import fields
 from pulp_download.manifests.entry import ManifestEntry
-from pulp_download.manifests.text import Lines
 
 # Debian 12 has a Provides field of 75,649 bytes in one line (librust-winapi-dev).
 LINE_LIMIT = 2**20

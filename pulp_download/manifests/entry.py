@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
+from pulp_download.mirrors.mirror import Mirror, Relative
+from pulp_download.pieces import Pieces
 from pulp_download.urls import URL
 
 
@@ -17,6 +19,9 @@ class ManifestEntry:
     it may hold userinfo, so ``repr`` leaves it out. ``digests`` are pairs of hashlib's name for
     the algorithm and lower-case hexadecimal. ``line`` counts from 1; an entry of several lines
     has the number of its first.
+
+    ``mirrors`` are the places where the file can be had, if the manifest tells them: absolute, or
+    relative to the manifest's folder; ``pieces`` the digests of its parts. See :meth:`places`.
     """
 
     path: str
@@ -24,6 +29,30 @@ class ManifestEntry:
     size: int | None = None
     digests: tuple[tuple[str, str], ...] = ()
     line: int = 0
+    mirrors: tuple[Mirror, ...] = ()
+    pieces: Pieces | None = None
+
+    @property
+    def is_relative(self) -> bool:
+        """A base is needed to know where the file can be had."""
+        if self.mirrors:
+            return any(isinstance(mirror.url, Relative) for mirror in self.mirrors)
+        return self.url is None
+
+    def places(self, base: URL) -> tuple[Mirror, ...]:
+        """Return where the file can be had: its absolute mirrors, or its only source as one.
+
+        What is relative is resolved against ``base``'s folder, as in :meth:`source`.
+        """
+        if not self.mirrors:
+            return (Mirror(self.source(base)),)
+        folder = URL(base.origin, f"{base.path.rpartition('/')[0]}/")
+        return tuple(
+            replace(mirror, url=mirror.url.against(folder))
+            if isinstance(mirror.url, Relative)
+            else mirror
+            for mirror in self.mirrors
+        )
 
     def source(self, base: URL) -> str:
         """Return the absolute URL of the file; ``path`` is resolved against ``base``'s folder.

@@ -10,17 +10,18 @@ from itertools import chain
 from typing import BinaryIO, NamedTuple
 
 from pulp_download.errors import InvalidInput, ManifestError
+from pulp_download.lines import Lines, numbered_lines
 from pulp_download.manifests import (
     armor,
     checksums,
     compression,
     debian_packages,
     jsonl,
+    metalink,
     pulp_manifest,
     url_list,
 )
 from pulp_download.manifests.entry import ManifestEntry
-from pulp_download.manifests.text import Lines, numbered_lines
 
 # Bytes of a line; a path has at most 4,096 of them on Linux, a URL 8,000 on most servers.
 _LINE_LIMIT = 64 * 1024
@@ -36,23 +37,29 @@ class Format(NamedTuple):
     """One row: how it is named, known by its file name, known by its first line, and parsed."""
 
     name: str
-    parse: Callable[[Lines, str], Iterator[ManifestEntry]]
+    parse: Callable[[BinaryIO, str], Iterator[ManifestEntry]]
     file_name: re.Pattern[str]
     first_line: re.Pattern[str]
-    line_limit: int = _LINE_LIMIT
+
+
+def _by_lines(
+    parse: Callable[[Lines, str], Iterator[ManifestEntry]], *, limit: int = _LINE_LIMIT
+) -> Callable[[BinaryIO, str], Iterator[ManifestEntry]]:
+    """Return what parses a stream by its lines, each of ``limit`` bytes at most."""
+    return lambda stream, name: parse(numbered_lines(stream, limit=limit), name)
 
 
 # A first line is tried against the rows from the top.
 TABLE = (
     Format(
         "pulp-manifest",
-        pulp_manifest.parse,
+        _by_lines(pulp_manifest.parse),
         re.compile(r"PULP_MANIFEST"),
         re.compile(r".+,\s*[0-9A-Fa-f]{64}\s*,\s*[0-9]+\s*"),
     ),
     Format(
         "checksums",
-        checksums.parse,
+        _by_lines(checksums.parse),
         re.compile(
             rf"{checksums.NAMED.pattern}|(?:.*[^a-z0-9])?checksums?(?:\.txt|\.asc)?", re.IGNORECASE
         ),
@@ -60,20 +67,25 @@ TABLE = (
     ),
     Format(
         "debian-packages",
-        debian_packages.parse,
+        _by_lines(debian_packages.parse, limit=debian_packages.LINE_LIMIT),
         re.compile(r"(?:.*_)?Packages"),
         re.compile(r"Package:.*", re.IGNORECASE),
-        line_limit=debian_packages.LINE_LIMIT,
     ),
     Format(
         "jsonl",
-        jsonl.parse,
+        _by_lines(jsonl.parse),
         re.compile(r".*\.jsonl", re.IGNORECASE),
         re.compile(r'\s*\{.*"path"\s*:.*\}\s*'),
     ),
     Format(
+        "metalink",
+        metalink.parse,
+        re.compile(r".*\.(?:meta4|metalink)", re.IGNORECASE),
+        re.compile(r"<(?:[\w.-]+:)?metalink(?:[\s/>].*)?"),
+    ),
+    Format(
         "urls",
-        url_list.parse,
+        _by_lines(url_list.parse),
         re.compile(r"(?:.*[._-])?urls?(?:[._-]?list)?(?:\.txt)?", re.IGNORECASE),
         re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://.*"),
     ),
@@ -84,6 +96,9 @@ FORMATS = tuple(sorted(row.name for row in TABLE))
 _ROWS = {row.name: row for row in TABLE}
 
 _COMPRESSED_NAME = re.compile(r"\.(?:gz|xz|bz2)$")
+
+# What may stand before the root element of an XML document without a document type.
+_XML_PROLOG = re.compile(r"(?:\s*+<(?:\?.*?\?|!--.*?--)>)++\s*+", re.DOTALL)
 
 # What is fetched by mistake in place of a manifest, by its first character.
 _IMPOSTORS = {"<": "HTML or XML", "{": "JSON", "[": "JSON"}
@@ -138,7 +153,7 @@ def entries(
         raise ManifestError("truncated: empty, which no compressed file is")
     stream = compression.opened(chain([first], rest), limit=limit)
     row = _ROWS[format or recognise(name, stream.peek(HEAD_SIZE))]
-    return row.parse(numbered_lines(stream, limit=row.line_limit), _base_name(name))
+    return row.parse(stream, _base_name(name))
 
 
 def checked_name(format: str | None) -> None:
@@ -169,8 +184,14 @@ def _plain(head: bytes) -> bytes:
 
 
 def _first_line(head: bytes) -> str:
-    """Return the first line that says something, inside a signature's header if there is one."""
-    lines = iter(head.decode("utf-8", "replace").removeprefix("\ufeff").split("\n"))
+    """Return the first line that says something.
+
+    Inside a signature's header, if there is one; of XML, the line of the root element.
+    """
+    text = head.decode("utf-8", "replace").removeprefix("\ufeff")
+    if prolog := _XML_PROLOG.match(text):
+        text = text[prolog.end() :]
+    lines = iter(text.split("\n"))
     for line in lines:
         if line.rstrip() == armor.BEGIN:
             for header in lines:

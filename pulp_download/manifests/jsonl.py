@@ -1,9 +1,10 @@
 """The format ``jsonl``: one JSON object per line, as ``pulp-download --failures`` writes it.
 
-``{"path": "a/b", "url": "https://host/a/b", "size": 12, "digests": {"sha256": "..."}}``; ``url``,
-``size`` and ``digests`` may be absent or null, other members are refused: a misspelt ``digest``
-would silently verify nothing. A line that was cut short is no JSON, so truncation inside a line is
-noticed, at a line's end it is not.
+``{"path": "a/b", "url": "https://host/a/b", "size": 12, "digests": {"sha256": "..."}}``; all but
+``path`` may be absent or null, other members are refused: a misspelt ``digest`` would silently
+verify nothing. ``mirrors`` lists all places of a file that has several, in order, as ``{"url": ...,
+"priority": 1, "location": "de", "learnt": true}``, of which only ``url`` must be there. A line that
+was cut short is no JSON, so truncation inside a line is noticed, at a line's end it is not.
 """
 
 from __future__ import annotations
@@ -12,15 +13,19 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from pulp_download.errors import InvalidExpectation, InvalidURL, ManifestError
+from pulp_download.errors import InvalidExpectation, InvalidInput, InvalidURL, ManifestError
+from pulp_download.lines import Lines
 from pulp_download.manifests import fields
 from pulp_download.manifests.entry import ManifestEntry
-from pulp_download.manifests.text import Lines
-from pulp_download.manifests.url_list import SCHEMES
-from pulp_download.urls import URL
+from pulp_download.mirrors.mirror import LOWEST_PRIORITY, Mirror
+from pulp_download.urls import SCHEMES, URL
 from pulp_download.validations import DigestValidation
 
-_MEMBERS = frozenset({"path", "url", "size", "digests"})
+_MEMBERS = frozenset({"path", "url", "size", "digests", "mirrors"})
+_MIRROR_MEMBERS = frozenset({"url", "priority", "location", "learnt"})
+
+# Mirrors of one file; a list of ours has no more.
+_MAX_MIRRORS = 1000
 
 
 def parse(lines: Lines, name: str) -> Iterator[ManifestEntry]:
@@ -31,9 +36,7 @@ def parse(lines: Lines, name: str) -> Iterator[ManifestEntry]:
 
 
 def _entry(members: dict[str, Any], line: int) -> ManifestEntry:
-    unknown = sorted(set(members) - _MEMBERS)
-    if unknown:
-        raise ManifestError(f"unknown member {fields.shown(unknown[0])}", line=line)
+    _check_known(members, _MEMBERS, line)
     path = members.get("path")
     if not isinstance(path, str):
         raise ManifestError("path is missing, or no text", line=line)
@@ -43,7 +46,14 @@ def _entry(members: dict[str, Any], line: int) -> ManifestEntry:
         size=_size(members.get("size"), line),
         digests=_digests(members.get("digests"), line),
         line=line,
+        mirrors=_mirrors(members.get("mirrors"), line),
     )
+
+
+def _check_known(members: dict[str, Any], known: frozenset[str], line: int) -> None:
+    unknown = sorted(set(members) - known)
+    if unknown:
+        raise ManifestError(f"unknown member {fields.shown(unknown[0])}", line=line)
 
 
 def _object(text: str, line: int) -> dict[str, Any]:
@@ -106,3 +116,30 @@ def _url(value: object, line: int) -> str | None:
     if url.scheme not in SCHEMES:
         raise ManifestError(f"the URL's scheme is none of {', '.join(SCHEMES)}", line=line)
     return value
+
+
+def _mirrors(value: object, line: int) -> tuple[Mirror, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise ManifestError("mirrors are no list of objects", line=line)
+    if len(value) > _MAX_MIRRORS:
+        raise ManifestError(f"more than {_MAX_MIRRORS} mirrors", line=line)
+    return tuple(_mirror(each, line) for each in value)
+
+
+def _mirror(members: dict[str, Any], line: int) -> Mirror:
+    _check_known(members, _MIRROR_MEMBERS, line)
+    url, location = _url(members.get("url"), line), members.get("location")
+    is_learnt = members.get("learnt", False)
+    if url is None:
+        raise ManifestError("a mirror without a url", line=line)
+    if not (location is None or isinstance(location, str)) or not isinstance(is_learnt, bool):
+        raise ManifestError(
+            "a mirror's location is no text, or learnt not true or false", line=line
+        )
+    try:
+        priority = members.get("priority", LOWEST_PRIORITY)
+        return Mirror(url, priority=priority, location=location, is_learnt=is_learnt)
+    except InvalidInput as error:
+        raise ManifestError(error.reason, line=line) from None

@@ -13,6 +13,7 @@ from pulp_download.manifests import compression, formats
 from pulp_download.manifests.entry import ManifestEntry
 from pulp_download.manifests.fields import shown
 from pulp_download.manifests.names import Clash, Names, Totals
+from pulp_download.urls import URL
 
 # Bytes read from the temporary file at a time; not measured.
 _CHUNK = 64 * 1024
@@ -157,22 +158,22 @@ class Manifest:
 
     def _allowed(self) -> Iterator[ManifestEntry]:
         for entry in self._parsed():
-            if not self._local and entry.url and entry.url.lower().startswith("file:"):
+            if not self._local and _names_a_local_file(entry):
                 raise ManifestError("a fetched list may not name local files", line=entry.line)
             yield entry
 
     def _distinct(self) -> Iterator[ManifestEntry]:
         repeats = iter(()) if self._names is None else self._names.repeats()
         repeat = next(repeats, None)
-        for entry in self._parsed():
-            if entry.line == repeat:
+        for number, entry in enumerate(self._parsed(), 1):
+            if number == repeat:
                 repeat = next(repeats, None)
             else:
                 yield entry
 
     def _clash(self, clash: Clash) -> ManifestError:
-        """Say what the two lines have against each other; reads them again, for it is rare."""
-        one, other = (entry for entry in self._parsed() if entry.line in clash)
+        """Say what the two entries have against each other; reads them again, for it is rare."""
+        one, other = (entry for number, entry in enumerate(self._parsed(), 1) if number in clash)
         if one.path == other.path:
             reason = f"{shown(other.path)} is on line {one.line} with another URL, size or digest"
         elif one.path.count("/") == other.path.count("/"):
@@ -201,6 +202,13 @@ class Manifest:
                 return
             at += len(data)
             yield data
+
+
+def _names_a_local_file(entry: ManifestEntry) -> bool:
+    if entry.url is not None and entry.url.lower().startswith("file:"):
+        return True
+    absolute = (mirror.url for mirror in entry.mirrors if isinstance(mirror.url, URL))
+    return any(url.scheme == "file" for url in absolute)
 
 
 def _fill(file: BinaryIO, chunks: Iterable[bytes], max_bytes: int) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from itertools import starmap
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -23,13 +24,13 @@ _SCHEMA = """
     PRAGMA journal_mode = OFF;
     PRAGMA synchronous = OFF;
     PRAGMA cache_size = -4096; -- KiB; bounds the sorter's memory too
-    CREATE TABLE names (key BLOB, line INTEGER, size INTEGER, identity BLOB);
-    CREATE TABLE repeats (line INTEGER PRIMARY KEY);
+    CREATE TABLE names (key BLOB, number INTEGER, size INTEGER, identity BLOB);
+    CREATE TABLE repeats (number INTEGER PRIMARY KEY);
 """
 
 
 class Clash(NamedTuple):
-    """Two entries, by line, of which a destination can hold but one; ``first`` is the smaller."""
+    """Two entries, by number, of which a destination can hold but one; the first is the smaller."""
 
     first: int
     second: int
@@ -55,10 +56,11 @@ def folded(path: str) -> bytes:
     return same.replace("/", "\0").encode("utf-8")
 
 
-def _row(entry: ManifestEntry) -> tuple[bytes, int, int | None, bytes]:
-    facts = repr((entry.path, entry.url, entry.size, sorted(entry.digests)))
-    identity = blake2b(facts.encode("utf-8"), digest_size=16).digest()
-    return folded(entry.path), entry.line, entry.size, identity
+def _row(number: int, entry: ManifestEntry) -> tuple[bytes, int, int | None, bytes]:
+    places = [(str(each.url), each.priority, each.location) for each in entry.mirrors]
+    told = (entry.path, entry.url, entry.size, sorted(entry.digests), places, entry.pieces)
+    identity = blake2b(repr(told).encode("utf-8"), digest_size=16).digest()
+    return folded(entry.path), number, entry.size, identity
 
 
 class Names:
@@ -81,10 +83,14 @@ class Names:
             raise WriteError(f"temporary table of names: {error}") from None
 
     def add_all(self, entries: Iterable[ManifestEntry]) -> None:
-        """Take every entry's name; what the iterable raises passes through."""
+        """Take every entry's name; what the iterable raises passes through.
+
+        They are numbered from 1: several may stand on one line.
+        """
+        rows = starmap(_row, enumerate(entries, 1))
         with self._translated():
             self._table.execute("BEGIN")
-            self._table.executemany("INSERT INTO names VALUES (?, ?, ?, ?)", map(_row, entries))
+            self._table.executemany("INSERT INTO names VALUES (?, ?, ?, ?)", rows)
             self._table.execute("COMMIT")
 
     def settled(self) -> Clash | Totals:
@@ -101,30 +107,32 @@ class Names:
             return outcome
 
     def _compared(self) -> Clash | Totals:
-        previous, previous_line, previous_identity = b"", 0, b""
+        previous, previous_number, previous_identity = b"", 0, b""
         count, repeats, total = 0, 0, 0
         sized = True
-        rows = self._table.execute("SELECT key, line, size, identity FROM names ORDER BY key, line")
-        for key, line, size, identity in rows:
+        rows = self._table.execute(
+            "SELECT key, number, size, identity FROM names ORDER BY key, number"
+        )
+        for key, number, size, identity in rows:
             if key == previous:
                 if identity != previous_identity:
-                    return Clash(*sorted((previous_line, line)))
-                self._table.execute("INSERT INTO repeats VALUES (?)", (line,))
+                    return Clash(*sorted((previous_number, number)))
+                self._table.execute("INSERT INTO repeats VALUES (?)", (number,))
                 repeats += 1
                 continue
             if count and key.startswith(previous + b"\0"):
-                return Clash(*sorted((previous_line, line)))
-            previous, previous_line, previous_identity = key, line, identity
+                return Clash(*sorted((previous_number, number)))
+            previous, previous_number, previous_identity = key, number, identity
             count += 1
             sized = sized and size is not None
             total += size or 0
         return Totals(count, total if sized else None, repeats)
 
     def repeats(self) -> Iterator[int]:
-        """Yield the lines whose entries only repeat earlier ones, in order."""
+        """Yield the numbers of the entries that only repeat earlier ones, in order."""
         with self._translated():
-            for (line,) in self._table.execute("SELECT line FROM repeats ORDER BY line"):
-                yield line
+            for (number,) in self._table.execute("SELECT number FROM repeats ORDER BY number"):
+                yield number
 
     def close(self) -> None:
         """Remove the table; a second call does nothing."""

@@ -12,9 +12,9 @@ import csv
 from collections.abc import Iterator
 
 from pulp_download.errors import ManifestError
+from pulp_download.lines import Lines
 from pulp_download.manifests import fields
 from pulp_download.manifests.entry import ManifestEntry
-from pulp_download.manifests.text import Lines
 
 
 def parse(lines: Lines, name: str) -> Iterator[ManifestEntry]:

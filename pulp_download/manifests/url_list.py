@@ -11,12 +11,10 @@ import re
 from collections.abc import Iterator
 
 from pulp_download.errors import InvalidInput, InvalidURL, ManifestError
+from pulp_download.lines import Lines
 from pulp_download.manifests.entry import ManifestEntry
-from pulp_download.manifests.text import Lines
 from pulp_download.paths import path_segments
-from pulp_download.urls import URL
-
-SCHEMES = ("http", "https", "ftp", "ftps", "file")
+from pulp_download.urls import SCHEMES, URL
 
 _LATE_COMMENT = re.compile(r"\s#")
 

@@ -120,3 +120,32 @@ def test_the_second_signal_is_heard_although_the_main_thread_is_not_to_be_had(
         assert stopped.wait(10)
         os.write(wakeup, bytes([signal.SIGTERM]))
         assert ended.get(timeout=10) == Status.TERMINATED
+
+
+def test_in_a_block_inside_another_the_inner_one_says_what_is_stopped() -> None:
+    stopped: SimpleQueue[str] = SimpleQueue()
+    with (
+        interruptible() as interruption,
+        pytest.raises(Interrupted),
+        interruption.stopping(lambda: stopped.put("outer")),
+        interruption.stopping(lambda: stopped.put("inner")),
+    ):
+        signal.raise_signal(signal.SIGHUP)
+        assert stopped.get(timeout=10) == "inner"
+    assert stopped.empty()
+
+
+def test_after_a_block_inside_another_the_outer_one_is_stopped_again() -> None:
+    stopped: SimpleQueue[str] = SimpleQueue()
+    with (
+        interruptible() as interruption,
+        pytest.raises(Interrupted),
+        interruption.stopping(lambda: stopped.put("outer")),
+    ):
+        with interruption.stopping(lambda: stopped.put("inner")):
+            pass
+        signal.raise_signal(signal.SIGHUP)
+        assert stopped.get(timeout=10) == "outer"
+        with interruption.stopping(lambda: stopped.put("late")):
+            pytest.fail("it began after the signal")
+    assert stopped.empty()

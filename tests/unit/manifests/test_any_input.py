@@ -23,6 +23,12 @@ SAMPLES = {
     "jsonl": (
         f'{{"path": "a/b", "url": "http://h/a", "size": 10, "digests": {{"sha256": "{OTHER}"}}}}\n'
         f'{{"path": "c", "size": null, "digests": {{"md5": "{MD5}", "sha256": "{SHA256}"}}}}\n'
+        '{"path": "d", "mirrors": [{"url": "http://h/d", "priority": 3, "learnt": true}]}\n'
+    ),
+    "metalink": (
+        f'<metalink xmlns="urn:ietf:params:xml:ns:metalink">\n<file name="a"><size>1</size>'
+        f'<hash type="sha-256">{OTHER}</hash><url priority="1">http://h/a</url><url>b/a</url>'
+        f'</file><file name="b/c">\n<url location="de">ftp://h/c</url></file></metalink>'
     ),
 }
 each_format = pytest.mark.parametrize("format", FORMATS)
@@ -74,10 +80,12 @@ SPOILED = st.builds(
 
 
 def is_sound(entry: ManifestEntry) -> bool:
-    source = URL.parse(entry.source(URL.parse("https://host/folder/")))
+    base = URL.parse("https://host/folder/")
+    source = URL.parse(entry.source(base))
     return (
         safe_path(entry.path) == entry.path
         and bool(source.path)
+        and all(place.absolute.path for place in entry.places(base))
         and (entry.size is None or 0 <= entry.size < 2**63)
         and all(value == value.lower() and value.isascii() for _, value in entry.digests)
         and entry.line > 0

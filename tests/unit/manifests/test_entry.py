@@ -3,6 +3,7 @@ import pickle
 import pytest
 
 from pulp_download.manifests import ManifestEntry
+from pulp_download.mirrors.mirror import Mirror
 from pulp_download.paths import path_segments
 from pulp_download.urls import URL
 
@@ -52,3 +53,25 @@ def test_an_entry_is_a_value_that_pickles() -> None:
     entry = ManifestEntry("a", size=1, digests=(("md5", "0" * 32),), line=3)
     assert pickle.loads(pickle.dumps(entry)) == entry
     assert hash(entry) == hash(pickle.loads(pickle.dumps(entry)))
+
+
+def test_the_only_source_is_the_only_place() -> None:
+    base = URL.parse("https://host/r/list")
+    assert ManifestEntry("a b").places(base) == (Mirror("https://host/r/a%20b"),)
+    assert ManifestEntry("a", url="ftp://x/y").places(base) == (Mirror("ftp://x/y"),)
+    assert [entry.is_relative for entry in (ManifestEntry("a"), ManifestEntry("a", url="x:"))] == [
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("base", ["https://host/r/", "https://host/r/x.meta4?t=1"])
+def test_mirrors_are_the_places_and_relative_ones_stand_beside_the_list(base: str) -> None:
+    absolute = Mirror("http://a.test/x", priority=1, is_learnt=True)
+    relative = Mirror("sub/x", priority=7, location="de", is_learnt=True)
+    assert ManifestEntry("a", mirrors=(absolute, relative)).places(URL.parse(base)) == (
+        absolute,
+        Mirror("https://host/r/sub/x", priority=7, location="de", is_learnt=True),
+    )
+    assert ManifestEntry("a", mirrors=(absolute, relative)).is_relative
+    assert not ManifestEntry("a", mirrors=(absolute,)).is_relative

@@ -8,20 +8,23 @@ from pulp_download.errors import InvalidInput, ManifestError
 from pulp_download.manifests import FORMATS, parse, recognise
 from tests.unit.manifests.reading import MD5, OTHER, SHA256, read, refusal
 
+FOUR = "urn:ietf:params:xml:ns:metalink"
 URLS = "http://host/a\n"
 CHECKSUMS = f"{SHA256}  a\n"
 PULP = f"a,{SHA256},1\n"
 DEBIAN = f"Package: a\nFilename: a\nSize: 1\nMD5sum: {MD5}\n"
+METALINK = f'<metalink xmlns="{FOUR}"><file name="a"><url>http://host/a</url></file></metalink>\n'
 SAMPLES = {
     "urls": URLS,
     "checksums": CHECKSUMS,
     "pulp-manifest": PULP,
     "debian-packages": DEBIAN,
+    "metalink": METALINK,
 }
 
 
 def test_the_formats_have_the_names_that_callers_rely_on() -> None:
-    assert FORMATS == ("checksums", "debian-packages", "jsonl", "pulp-manifest", "urls")
+    assert FORMATS == ("checksums", "debian-packages", "jsonl", "metalink", "pulp-manifest", "urls")
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,9 @@ def test_the_formats_have_the_names_that_callers_rely_on() -> None:
         ("B2SUMS", "checksums"),
         ("SHA256SUMS.gz", "checksums"),
         ("PULP_MANIFEST", "pulp-manifest"),
+        ("a.iso.meta4", "metalink"),
+        ("a.METALINK", "metalink"),
+        ("a.metalink.gz", "metalink"),
         ("Packages", "debian-packages"),
         ("Packages.gz", "debian-packages"),
         ("Packages.xz", "debian-packages"),
@@ -106,7 +112,7 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "",
             (
                 "empty, and its name tells no format; say which of checksums, debian-packages,"
-                " jsonl, pulp-manifest, urls it is"
+                " jsonl, metalink, pulp-manifest, urls it is"
             ),
         ),
         (
@@ -114,23 +120,23 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "# comment\n\n",
             (
                 "empty, and its name tells no format; say which of checksums, debian-packages,"
-                " jsonl, pulp-manifest, urls it is"
+                " jsonl, metalink, pulp-manifest, urls it is"
             ),
         ),
         (
             "list",
             "hello",
             (
-                "unknown format; say which of checksums, debian-packages, jsonl, pulp-manifest,"
-                " urls it is"
+                "unknown format; say which of checksums, debian-packages, jsonl, metalink,"
+                " pulp-manifest, urls it is"
             ),
         ),
         (
             "Release",
             "Origin: Debian\n",
             (
-                "unknown format; say which of checksums, debian-packages, jsonl, pulp-manifest,"
-                " urls it is"
+                "unknown format; say which of checksums, debian-packages, jsonl, metalink,"
+                " pulp-manifest, urls it is"
             ),
         ),
     ],
@@ -161,8 +167,8 @@ def test_an_unknown_given_format_is_the_callers_mistake() -> None:
     with pytest.raises(InvalidInput) as caught:
         parse(BytesIO(), name="urls", format="rpm")
     assert str(caught.value) == (
-        "unknown manifest format 'rpm'; known: checksums, debian-packages, jsonl, pulp-manifest,"
-        " urls"
+        "unknown manifest format 'rpm'; known: checksums, debian-packages, jsonl, metalink,"
+        " pulp-manifest, urls"
     )
 
 

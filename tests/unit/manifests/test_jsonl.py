@@ -2,10 +2,13 @@ import json
 
 import pytest
 
+from pulp_download.errors import ManifestError
 from pulp_download.manifests import ManifestEntry
-from tests.unit.manifests.reading import MD5, OTHER, SHA256, read, refusal
+from pulp_download.mirrors.mirror import Mirror
+from tests.unit.manifests.reading import MD5, OTHER, SHA256, read, refusal, spool
 
 GOOD = '{"path": "good"}'
+MIRROR = '{{"path": "a", "mirrors": [{{"url": {}}}]}}'
 
 
 def test_every_line_is_an_object_with_a_path_and_what_else_is_known() -> None:
@@ -36,6 +39,30 @@ def test_every_line_is_an_object_with_a_path_and_what_else_is_known() -> None:
         ManifestEntry("c", size=9223372036854775807, digests=(("sha256", OTHER),), line=4),
         ManifestEntry("d", line=5),
     ]
+
+
+def test_a_file_may_have_several_places_with_what_was_said_of_them() -> None:
+    mirrors = [
+        {"url": "http://me:secret@h/a", "priority": 2, "location": "DE", "learnt": True},
+        {"url": "ftp://h/b", "location": None, "learnt": False},
+    ]
+    (entry,) = read(json.dumps({"path": "a", "url": "http://h/a", "mirrors": mirrors}))
+    assert entry.url == "http://h/a"
+    assert entry.mirrors == (
+        Mirror("http://h/a", priority=2, location="de", is_learnt=True),
+        Mirror("ftp://h/b"),
+    )
+    assert "secret" not in repr(entry)
+
+
+@pytest.mark.fault(160)
+def test_a_fetched_list_names_no_local_places() -> None:
+    text = json.dumps({"path": "a", "mirrors": [{"url": "http://h/a"}, {"url": "File:///a"}]})
+    with (
+        spool(text, name="x.jsonl", local=False) as manifest,
+        pytest.raises(ManifestError, match="line 1: a fetched list may not name local files"),
+    ):
+        manifest.check()
 
 
 @pytest.mark.fault(161)
@@ -96,6 +123,33 @@ def test_every_line_is_an_object_with_a_path_and_what_else_is_known() -> None:
             '{"path": "a", "url": "gopher://host/a"}',
             "the URL's scheme is none of http, https, ftp, ftps, file",
         ),
+        ('{"path": "a", "mirrors": {}}', "mirrors are no list of objects"),
+        ('{"path": "a", "mirrors": ["http://h/a"]}', "mirrors are no list of objects"),
+        ('{"path": "a", "mirrors": [{}]}', "a mirror without a url"),
+        ('{"path": "a", "mirrors": [{"url": null}]}', "a mirror without a url"),
+        (MIRROR.format('"b/c"'), "not an absolute URL (scheme://host/path)"),
+        (
+            MIRROR.format('"rsync://h/a"'),
+            "the URL's scheme is none of http, https, ftp, ftps, file",
+        ),
+        (MIRROR.format('"http://h/a", "pri": 1'), "unknown member 'pri'"),
+        (
+            MIRROR.format('"http://h/a", "priority": 0'),
+            "a mirror's priority is 1 to 999999, not 0",
+        ),
+        (
+            MIRROR.format('"http://h/a", "priority": null'),
+            "a mirror's priority is a whole number, not None",
+        ),
+        (
+            MIRROR.format('"http://h/a", "location": 1'),
+            "a mirror's location is no text, or learnt not true or false",
+        ),
+        (
+            MIRROR.format('"http://h/a", "learnt": 1'),
+            "a mirror's location is no text, or learnt not true or false",
+        ),
+        (f'{{"path": "a", "mirrors": [{"{}," * 1000}{{}}]}}', "more than 1000 mirrors"),
         ('{"path": "../a"}', "unsafe path '../a': it leaves its folder by '..'"),
         ('{"path": "/a"}', "unsafe path '/a': it is absolute"),
         ('{"path": ""}', "unsafe path '': it is empty"),

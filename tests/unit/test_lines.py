@@ -3,7 +3,7 @@ from io import BytesIO
 import pytest
 
 from pulp_download.errors import ManifestError
-from pulp_download.manifests.text import numbered_lines
+from pulp_download.lines import numbered_lines
 
 
 def lines_of(data: bytes, *, limit: int = 20) -> list[tuple[int, str]]:
