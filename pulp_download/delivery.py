@@ -6,7 +6,7 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened
-from pulp_download.errors import SizeMismatch, UnverifiableLength, ValidationError
+from pulp_download.errors import SizeMismatch, Truncated, UnverifiableLength, ValidationError
 from pulp_download.foreign import translate
 from pulp_download.hosts import Turn
 from pulp_download.mirrors.mirror import Mirror
@@ -16,6 +16,27 @@ from pulp_download.settings import Settings
 from pulp_download.statuses import error_of
 from pulp_download.validations import Checks, Chunk, Validation, judges_content
 from pulp_download.watch import Watch
+
+
+def answered(
+    remote: Remote,
+    source: Mirror,
+    watch: Watch,
+    *,
+    method: str,
+    headers: Mapping[str, str],
+    answers: Collection[int],
+) -> Generator[Awaited | Turn, None, Opened]:
+    """Ask for a source; return the answer if its status is 200 or among ``answers``.
+
+    Raises what any other status says. Yields as :meth:`Remote.opening` does.
+    """
+    opened = yield from remote.opening(source, watch, method=method, headers=headers)
+    status = opened.status
+    if status != 200 and status not in answers:
+        opened.answer.drain()
+        raise error_of(status, opened.reason, opened.header("retry-after"), url=source.url.redacted)
+    return opened
 
 
 def deliver(
@@ -30,31 +51,30 @@ def deliver(
 ) -> Generator[Awaited | Turn, None, Delivery]:
     """Ask for a source, judge the status, and return what it delivers.
 
-    ``answers`` are statuses that are handed on as they are, without validation, as is a HEAD's
-    answer. Yields as :meth:`Remote.opening` does.
+    Answers with one of ``answers`` are handed on as they are, without validation, as is a HEAD's.
     """
-    opened = yield from remote.opening(source, watch, method=method, headers=headers)
-    status = opened.status
-    if status != 200 and status not in answers:
-        opened.answer.drain()
-        raise error_of(status, opened.reason, opened.header("retry-after"), url=source.url.redacted)
-    as_it_is = method == "HEAD" or status != 200
+    opened = yield from answered(
+        remote, source, watch, method=method, headers=headers, answers=answers
+    )
+    as_it_is = method == "HEAD" or opened.status != 200
     return Delivery(opened, source, watch, () if as_it_is else validations, remote.settings)
 
 
 class Delivery:
     """What comes of a question, for one thread at a time; ``close()`` lets go of the connection.
 
-    ``size`` is the length told by upstream, or None. ``digests`` are None until the body has been
-    read to its end and everything held. Raises DownloadErrors only, but for bugs, and has let go of
-    everything when it does.
+    ``size`` is the file's length as told by upstream, or None. ``digests`` are None until the body
+    has been read to its end and everything held. With ``checks``, which have seen what came before,
+    this is the rest of a file of ``total`` bytes, to the last of them. Raises DownloadErrors only,
+    but for bugs, and has let go of everything when it does.
     """
 
     __slots__ = (
         "_answer",
-        "_checks",
+        "_end",
         "_limit",
         "_watch",
+        "checks",
         "digests",
         "length_verified",
         "opened",
@@ -69,6 +89,9 @@ class Delivery:
         watch: Watch,
         validations: Sequence[Validation],
         settings: Settings,
+        *,
+        checks: Checks | None = None,
+        total: int | None = None,
     ):
         self.opened = opened
         self.source = source
@@ -76,19 +99,25 @@ class Delivery:
         self._answer = opened.answer
         self._watch = watch
         try:
-            self._checks = Checks(validations)
-            self.size: int | None = self._answer.length
+            self.checks = Checks(validations) if checks is None else checks
+            self.size: int | None = self._answer.length if total is None else total
             if opened.method == "HEAD":
                 self.size = _announced(opened.header("content-length") or "")
-            expected = self._checks.expected_size
+            expected = self.checks.expected_size
+            self._end = total
             self._limit = settings.max_size if expected is None else None
             self.length_verified = (
-                expected is not None or self._answer.end_is_marked or judges_content(validations)
+                expected is not None
+                or total is not None
+                or self._answer.end_is_marked
+                or judges_content(validations)
             )
             self._judge_length(expected, settings)
-            if self._answer.length == 0:
-                # An empty body is judged now: no byte of it can be held back.
-                self.digests = self._checks.finish()
+            if total is not None:
+                self._limit = total
+            if self._answer.length == 0 or total == self.checks.received:
+                # What has no more bytes is judged now: none of them can be held back.
+                self.digests = self.checks.finish()
         except BaseException as error:
             self._give_up(error)
             raise
@@ -96,7 +125,7 @@ class Delivery:
     @property
     def received(self) -> int:
         """Bytes of the body that have passed the checks."""
-        return self._checks.received
+        return self.checks.received
 
     def receive(self, limit: int) -> Chunk:
         """Return the next bytes, valid until the next call; empty when everything held."""
@@ -107,16 +136,23 @@ class Delivery:
                 limit = min(limit, self._watch.speed.piece)
             piece = b"" if self._answer.is_complete else self._answer.receive(limit)
             if piece:
-                self._checks.update(piece)
+                self.checks.update(piece)
                 self._watch.took(len(piece))
-                if self._limit is not None and self._checks.received > self._limit:
-                    raise SizeMismatch(self._limit, self._checks.received)
+                if self._limit is not None and self.checks.received > self._limit:
+                    raise SizeMismatch(self._limit, self.checks.received)
+            elif self._end is not None and self.checks.received < self._end:
+                raise Truncated(self.checks.received, self._end)
             else:
-                self.digests = self._checks.finish()
+                self.digests = self.checks.finish()
         except BaseException as error:
             self._give_up(error)
             raise
         return piece
+
+    @property
+    def is_all_read(self) -> bool:
+        """There are no more bytes to come, as far as the framing has told by now."""
+        return self._answer.is_complete
 
     def close(self) -> None:
         """Let go of the connection, which is used again if the body was read to its end."""

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import email.utils
+import logging
 from collections.abc import Collection, Generator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.framing import BUFFER_SIZE
+from pulp_download.asking import Opened
 from pulp_download.delivery import Delivery
+from pulp_download.edition import edition_of
+from pulp_download.errors import DownloadError, ProtocolViolation, ValidationError, WriteError
 from pulp_download.events import Teller
 from pulp_download.existing import could_be_right, verified_digests
 from pulp_download.hosts import Turn
+from pulp_download.making import Making, source_key
 from pulp_download.mirrors.mirror import Mirror
+from pulp_download.settings import Settings
 from pulp_download.statuses import modified
-from pulp_download.validations import judges_content
+from pulp_download.validations import Checks, judges_content
 from pulp_download.watch import Watch
 from pulp_download.writers import Existing, Sink
 
 if TYPE_CHECKING:
     from pulp_download.download import Download
 
+log = logging.getLogger(__name__)
+
+_NO_CONDITIONS: Mapping[str, str] = MappingProxyType({})
 _NOT_MODIFIED = frozenset({304})
+_RANGES = frozenset({206, 416})
+
+# After these, what came before is as doubtful as what came last.
+_WRONG = (ValidationError, ProtocolViolation, WriteError)
 
 
 class Kept(NamedTuple):
@@ -32,54 +46,57 @@ class Kept(NamedTuple):
     delivery: Delivery | None = None
 
 
-class Deliver(Protocol):
-    """How a source is asked, with these conditions; yields while an answer is awaited."""
+class Ask(Protocol):
+    """How a source is asked, with these conditions; yields while an answer is awaited.
+
+    Returns an answer whose status is 200 or one of ``answers``.
+    """
 
     def __call__(
-        self,
-        source: Mirror,
-        method: str,
-        conditions: Mapping[str, str] = ...,
-        answers: Collection[int] = ...,
-        /,
-    ) -> Generator[Awaited | Turn, None, Delivery]: ...
+        self, source: Mirror, conditions: Mapping[str, str], answers: Collection[int], /
+    ) -> Generator[Awaited | Turn, None, Opened]: ...
 
 
 class Fetch:
     """The sink of one run, and what each try does with it. Used by one thread at a time."""
 
-    __slots__ = ("_download", "_existing", "_sink", "_teller", "_watch")
+    __slots__ = (
+        "_download",
+        "_existing",
+        "_is_touched",
+        "_made",
+        "_settings",
+        "_sink",
+        "_teller",
+        "_watch",
+    )
 
-    def __init__(self, download: Download, watch: Watch, teller: Teller):
+    def __init__(self, download: Download, settings: Settings, watch: Watch, teller: Teller):
         self._download = download
+        self._settings = settings
         self._watch = watch
         self._teller = teller
         self._sink: Sink | None = None
+        self._is_touched = False  # there may be bytes in the sink
+        self._made: Making | None = None
         self._existing: Existing | None = None
 
-    def attempt(
-        self, source: Mirror, deliver: Deliver
-    ) -> Generator[Awaited | Turn, None, Delivery | Kept]:
+    def attempt(self, source: Mirror, ask: Ask) -> Generator[Awaited | Turn, None, Delivery | Kept]:
         """One try: open, write, verify, commit. Raises DownloadErrors, but for bugs."""
         if self._sink is None:
             self._sink = self._download.open_writer()
             if kept := self._kept_by_digest(self._sink):
                 return kept
-        else:
-            self._sink.restart()
-        delivery = yield from self._asked(source, deliver)
-        try:
-            if delivery.opened.status == 304 and self._existing is not None:
+        delivery = None
+        if self._made is not None:
+            delivery = yield from self._continued(self._made, source, ask)
+        if delivery is None:
+            opened = yield from self._asked(source, ask)
+            delivery = self._afresh(opened, source)
+            if opened.status == 304 and self._existing is not None:
                 self._keep()
                 return Kept(self._existing.size, {}, delivery)
-            self._store(delivery, self._sink)
-        finally:
-            delivery.close()
-        if self._sink.is_dated:
-            self._sink.mtime = modified(delivery.opened.header("last-modified"))
-        self._watch.check()
-        sink, self._sink = self._sink, None
-        sink.__exit__(None, None, None)
+        self._commit(delivery)
         return delivery
 
     def discard(self, error: BaseException) -> None:
@@ -88,18 +105,96 @@ class Fetch:
             sink, self._sink = self._sink, None
             sink.__exit__(type(error), error, None)
 
-    def _asked(self, source: Mirror, deliver: Deliver) -> Generator[Awaited | Turn, None, Delivery]:
+    def _asked(self, source: Mirror, ask: Ask) -> Generator[Awaited | Turn, None, Opened]:
         if self._existing is None:
-            return deliver(source, "GET")
+            return ask(source, _NO_CONDITIONS, ())
         since = email.utils.formatdate(self._existing.mtime, usegmt=True)
-        return deliver(source, "GET", {"If-Modified-Since": since}, _NOT_MODIFIED)
+        return ask(source, {"If-Modified-Since": since}, _NOT_MODIFIED)
 
-    def _store(self, delivery: Delivery, sink: Sink) -> None:
-        """Write what passes the checks, until everything held."""
-        while piece := delivery.receive(BUFFER_SIZE):
-            if self._teller.has_observer:
-                self._teller.progressed(delivery.received, delivery.size)
-            sink.write(piece)
+    def _continued(
+        self, made: Making, source: Mirror, ask: Ask
+    ) -> Generator[Awaited | Turn, None, Delivery | None]:
+        """Have the rest, or whatever else the source answers; None to ask for the whole file.
+
+        What came in two parts and is wrong says nothing about the source: the parts may not belong
+        together. So it is no failed try.
+        """
+        is_judged = judges_content(self._download.validations)
+        conditions = made.conditions(source, is_judged=is_judged)
+        if conditions is None:
+            return None
+        opened = yield from ask(source, conditions, _RANGES)
+        if opened.status == 200:
+            return self._afresh(opened, source)
+        total = made.total_with(opened, source)
+        if total is None or opened.status == 416:
+            opened.answer.drain()
+        if total is None:
+            log.debug("%s: an unsuitable answer to a range", source.url.redacted)
+            return None
+        try:
+            delivery = self._delivery(opened, source, made.checks, total)
+            self._stored(delivery)
+        except (ValidationError, ProtocolViolation) as error:
+            log.debug("%s: continued, and wrong: %s", source.url.redacted, error.message)
+            self._made = None
+            return None
+        return delivery
+
+    def _afresh(self, opened: Opened, source: Mirror) -> Delivery:
+        """Store an answer from the first byte on; what there was goes when this has begun."""
+        delivery = self._delivery(opened, source)
+        if opened.status == 304:
+            delivery.close()
+            return delivery
+        if self._is_touched:
+            assert self._sink is not None
+            self._sink.restart()
+            self._made = None
+        self._stored(delivery)
+        return delivery
+
+    def _delivery(
+        self, opened: Opened, source: Mirror, checks: Checks | None = None, total: int | None = None
+    ) -> Delivery:
+        validations = self._download.validations if opened.status != 304 else ()
+        return Delivery(
+            opened, source, self._watch, validations, self._settings, checks=checks, total=total
+        )
+
+    def _stored(self, delivery: Delivery) -> None:
+        """Write what passes the checks, until everything held; remember what is left if not."""
+        sink = self._sink
+        assert sink is not None
+        self._is_touched = True
+        try:
+            while piece := delivery.receive(BUFFER_SIZE):
+                if self._teller.has_observer:
+                    self._teller.progressed(delivery.received, delivery.size)
+                sink.write(piece)
+        except BaseException as error:
+            self._made = self._left(delivery, error)
+            raise
+        finally:
+            delivery.close()
+
+    def _left(self, delivery: Delivery, error: BaseException) -> Making | None:
+        """Return what a delivery that broke has made of the file, or None."""
+        is_ours = isinstance(error, DownloadError) and not isinstance(error, _WRONG)
+        if not delivery.received or not (is_ours or not isinstance(error, Exception)):
+            return None
+        source = source_key(delivery.source)
+        if self._made is not None and self._made.source == source:
+            return self._made  # the edition that a 206 is part of says more than the 206
+        return Making(delivery.checks, edition_of(delivery.opened.header, delivery.size), source)
+
+    def _commit(self, delivery: Delivery) -> None:
+        assert self._sink is not None
+        if self._sink.is_dated:
+            self._sink.mtime = modified(delivery.opened.header("last-modified"))
+        self._watch.check()
+        sink, self._sink = self._sink, None
+        sink.__exit__(None, None, None)
 
     def _kept_by_digest(self, sink: Sink) -> Kept | None:
         """Judge what is there already; remember it if only upstream can tell about it."""

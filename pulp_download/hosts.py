@@ -183,8 +183,8 @@ class Hosts:
         """Forget who waits; they are stopped by others."""
         with self._lock:
             for host in self._hosts.values():
-                host.waiting.clear()
-                self._call_off(host)
+                while host.waiting:
+                    self._forget(host.waiting[0])
 
     # What follows is called with the lock held.
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib3 import HTTPHeaderDict
 
 from pulp_download.adapters.awaited import Awaited
+from pulp_download.asking import Opened
 from pulp_download.content import Content
-from pulp_download.delivery import Delivery, deliver
+from pulp_download.delivery import Delivery, answered, deliver
 from pulp_download.errors import Cancelled, DownloadError, WriteError
 from pulp_download.events import SILENT, Finished, Observer, Started, Teller, TryFailed
 from pulp_download.fetch import Fetch, Kept
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 
 # Statuses that are handed on as they are: answers to conditions and ranges.
 _ANSWERS_TO_CONDITIONS = frozenset({206, 304, 412, 416})
-_NO_CONDITIONS: Mapping[str, str] = MappingProxyType({})
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 Outcome = TypeVar("Outcome")
 # What leads to an outcome, by way of moments at which there is nothing to do.
@@ -65,7 +66,7 @@ class Run:
         self._turn = self._watch.turn = Turn(remote.hosts, self._watch)
         self._watch.speed = remote.speed
         self._teller = Teller(download, observer) if observer is not None else SILENT
-        self._headers = headers or _NO_CONDITIONS
+        self._headers = headers or _NO_HEADERS
         if download.headers:
             self._headers = {**dict(download.headers), **self._headers}
         self._answers = _ANSWERS_TO_CONDITIONS if headers else ()
@@ -73,7 +74,7 @@ class Run:
         self._has_begun = self._is_watched = False
         self._attempts = Attempts(remote.retry_policy, remote.places(download.mirrors))
         self._source = download.mirrors[0]  # of the present try
-        self._fetch = Fetch(download, self._watch, self._teller)
+        self._fetch = Fetch(download, remote.settings, self._watch, self._teller)
 
     def cancel(self) -> bool:
         """Stop this run from any thread; tell whether it was not stopped before."""
@@ -175,7 +176,7 @@ class Run:
         if others:
             size = expected_size(self.download.validations)
             self._watch.rivals = Rivals(self._remote.hosts, others, size, time.monotonic())
-        return self._fetch.attempt(source, self._deliver)
+        return self._fetch.attempt(source, self._ask)
 
     def _placed(self, sources: Sequence[Mirror]) -> Generator[Turn, None, Mirror]:
         """Choose a source whose host has a place for this run, and take it."""
@@ -196,21 +197,23 @@ class Run:
             yield self._turn
             self._watch.check()
 
-    def _deliver(
-        self,
-        source: Mirror,
-        method: str,
-        conditions: Mapping[str, str] = _NO_CONDITIONS,
-        answers: Collection[int] = (),
-    ) -> Generator[Awaited | Turn, None, Delivery]:
+    def _ask(
+        self, source: Mirror, conditions: Mapping[str, str], answers: Collection[int]
+    ) -> Generator[Awaited | Turn, None, Opened]:
         """Ask for the source, with these conditions below the caller's own."""
+        headers = {**conditions, **self._headers} if conditions else self._headers
+        return answered(
+            self._remote, source, self._watch, method="GET", headers=headers, answers=answers
+        )
+
+    def _deliver(self, source: Mirror, method: str) -> Generator[Awaited | Turn, None, Delivery]:
         return deliver(
             self._remote,
             source,
             self._watch,
             method=method,
-            headers={**conditions, **self._headers} if conditions else self._headers,
-            answers=answers or self._answers,
+            headers=self._headers,
+            answers=self._answers,
             validations=self.download.validations,
         )
 

@@ -16,7 +16,7 @@ import pytest
 # From the ground up. A room (a module or a folder of the package) knows rooms of lower floors,
 # never of its own or a higher one. Inside a folder the files may know each other, without cycles.
 FLOORS = (
-    ("printable", "version"),
+    ("printable", "ranges", "version"),
     ("failure",),
     ("errors",),
     ("headers",),
@@ -24,7 +24,7 @@ FLOORS = (
     ("elements", "lines", "paths", "pieces"),
     ("mirrors",),
     ("events", "retries", "scores", "settings", "speed", "writers"),
-    ("auth", "existing", "fields", "files", "proxies", "statuses", "tls", "watch"),
+    ("auth", "edition", "existing", "fields", "files", "proxies", "statuses", "tls", "watch"),
     ("arguments", "foreign", "watchdog"),
     ("host", "sockets"),
     ("hosts",),
@@ -34,7 +34,7 @@ FLOORS = (
     ("asking",),
     ("result",),
     ("remote",),
-    ("delivery",),
+    ("delivery", "making"),
     ("content", "fetch"),
     ("run",),
     ("download",),

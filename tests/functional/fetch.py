@@ -9,6 +9,7 @@ import pickle
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,15 +40,21 @@ SOON = 5.0
 AT_ONCE = 1.0
 
 
-def remote_for(**settings: Any) -> Remote:
-    """A remote that tries once, trusts the bench's authority and does not hang for long."""
+def remote_for(*, backoff: float | None = None, **settings: Any) -> Remote:
+    """A remote that tries once, trusts the bench's authority and does not hang for long.
+
+    ``backoff=0`` has it try again at once, for tests that are not about waiting.
+    """
     defaults: dict[str, Any] = {
         "max_retries": 0,
         "connect_timeout": 10.0,
         "sock_read_timeout": 10.0,
         "ca_cert": authority().pem,
     }
-    return Remote(**(defaults | settings))
+    remote = Remote(**(defaults | settings))
+    if backoff is not None:
+        remote.retry_policy = replace(remote.retry_policy, backoff=backoff)
+    return remote
 
 
 def sha256(body: bytes) -> DigestValidation:

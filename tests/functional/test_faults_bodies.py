@@ -61,14 +61,15 @@ def test_a_cut_underneath_tls_is_as_good_a_proof_that_a_body_is_truncated(
 
 
 @pytest.mark.fault(1)
-def test_a_truncated_body_is_fetched_again_from_its_first_byte(
+def test_after_a_truncated_body_the_rest_is_asked_for_and_the_whole_is_taken(
     either: FaultServer, target: Path
 ) -> None:
     either.default([truncated(BODY, sent=5000), reply(200, BODY)])
     result = fetched(either.url("/f"), target, validations=whole(BODY), max_retries=1)
     assert target.read_bytes() == BODY
     assert [failed.type for failed in result.attempts] == ["Truncated"]
-    assert all("Range" not in request.headers for request in either.requests)
+    asked = [request.headers.get("Range") for request in either.requests]
+    assert asked == [None, "bytes=5000-"]
 
 
 @pytest.mark.fault(1)

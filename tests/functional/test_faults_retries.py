@@ -56,15 +56,15 @@ KINDS = {429: Throttled, 503: ServerFailed}
 
 
 @pytest.mark.fault(51)
-def test_a_retry_after_is_waited_for(server: FaultServer, tmp_path: Path) -> None:
-    wishes = ["1", " 1 ", in_seconds(2)]
-    refusals = [(status, wish) for status in KINDS for wish in wishes]
-    results = asked_twice(
-        server, tmp_path, [reply(status, headers={"Retry-After": w}) for status, w in refusals]
-    )
-    for number, (status, _) in enumerate(refusals):
-        assert 0.95 < gaps(server.requests_to(f"/{number}"))[0] < 3
-        assert [failed.status for failed in results[number].attempts] == [status]
+@pytest.mark.parametrize("status", KINDS)
+@pytest.mark.parametrize("wish", ["1", " 1 ", None])
+def test_a_retry_after_is_waited_for(
+    server: FaultServer, tmp_path: Path, status: int, wish: str | None
+) -> None:
+    refusal = reply(status, headers={"Retry-After": wish or in_seconds(2)})
+    (result,) = asked_twice(server, tmp_path, [refusal])
+    assert 0.95 < gaps(server.requests_to("/0"))[0] < 3
+    assert [failed.status for failed in result.attempts] == [status]
 
 
 UNUSABLE = ["-5", "+5", "1.5", "soon", "", "1 2", "9" * 5000, "\xb2", "0x1", "1e9", "NaN"]
