@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
 from pulp_download.adapters.awaited import Awaited
-from pulp_download.asking import Opened
+from pulp_download.asking import Opened, headers_of
 from pulp_download.errors import SizeMismatch, Truncated, UnverifiableLength, ValidationError
 from pulp_download.foreign import translate
 from pulp_download.hosts import Turn
+from pulp_download.mirrors.digest_fields import claimed
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.printable import printable
 from pulp_download.remote import Remote
@@ -26,12 +27,13 @@ def answered(
     method: str,
     headers: Mapping[str, str],
     answers: Collection[int],
+    hear: Callable[[Opened], None] | None = None,
 ) -> Generator[Awaited | Turn, None, Opened]:
     """Ask for a source; return the answer if its status is 200 or among ``answers``.
 
     Raises what any other status says. Yields as :meth:`Remote.opening` does.
     """
-    opened = yield from remote.opening(source, watch, method=method, headers=headers)
+    opened = yield from remote.opening(source, watch, method=method, headers=headers, hear=hear)
     status = opened.status
     if status != 200 and status not in answers:
         opened.answer.drain()
@@ -48,13 +50,14 @@ def deliver(
     headers: Mapping[str, str],
     answers: Collection[int],
     validations: Sequence[Validation],
+    hear: Callable[[Opened], None] | None = None,
 ) -> Generator[Awaited | Turn, None, Delivery]:
     """Ask for a source, judge the status, and return what it delivers.
 
     Answers with one of ``answers`` are handed on as they are, without validation, as is a HEAD's.
     """
     opened = yield from answered(
-        remote, source, watch, method=method, headers=headers, answers=answers
+        remote, source, watch, method=method, headers=headers, answers=answers, hear=hear
     )
     as_it_is = method == "HEAD" or opened.status != 200
     return Delivery(opened, source, watch, () if as_it_is else validations, remote.settings)
@@ -99,7 +102,7 @@ class Delivery:
         self._answer = opened.answer
         self._watch = watch
         try:
-            self.checks = Checks(validations) if checks is None else checks
+            self.checks = checks or Checks(_with_claim(validations, opened))
             self.size: int | None = self._answer.length if total is None else total
             if opened.method == "HEAD":
                 self.size = _announced(opened.header("content-length") or "")
@@ -186,6 +189,20 @@ class Delivery:
         return (
             f"upstream says {printable(kind[:60])}" if kind.lower().startswith("text/html") else ""
         )
+
+
+def _with_claim(validations: Sequence[Validation], opened: Opened) -> Sequence[Validation]:
+    """Return what must hold: where the caller expects no digest, also what upstream claims.
+
+    That tells damage on the way, and never stands in for a digest from elsewhere.
+    """
+    if opened.status != 200 or opened.method == "HEAD" or judges_content(validations):
+        return validations
+    if opened.header("repr-digest") is None and opened.header("digest") is None:
+        return validations
+    fields = headers_of(opened.fields)
+    claim = claimed(fields.getlist("repr-digest"), fields.getlist("digest"))
+    return validations if claim is None else (*validations, claim)
 
 
 def _announced(value: str) -> int | None:

@@ -73,7 +73,7 @@ class Download:
         if not (remote is None or isinstance(remote, Remote)):
             raise TypeError(f"remote is a Remote, not a {type(remote).__name__}")
         fill = object.__setattr__
-        has_bases = remote is not None and remote.has_bases
+        has_bases = remote is not None and remote.bases.are_there
         fill(self, "mirrors", places(source, has_bases=has_bases))
         fill(self, "writer", None if writer is None else as_writer(writer))
         fill(self, "validations", expectations(validations))

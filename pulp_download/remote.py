@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -20,13 +20,13 @@ from pulp_download.errors import Cancelled
 from pulp_download.fields import as_fields
 from pulp_download.foreign import raise_ours
 from pulp_download.hosts import Hosts, Turn
-from pulp_download.mirrors.mirror import Mirror, resolved
+from pulp_download.mirrors.mirror import Mirror
 from pulp_download.redirects import REDIRECTS, Trail
 from pulp_download.retries import RetryPolicy
 from pulp_download.session import Session
 from pulp_download.settings import Settings
 from pulp_download.speed import SpeedLimit
-from pulp_download.urls import FTP_SCHEMES, URL, Origin
+from pulp_download.urls import FTP_SCHEMES, Origin
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
 
@@ -55,7 +55,7 @@ class Remote:
         self._settings_auth: Any = None
         self._netrc: Netrc | None = None
         self._trusted = self._settings.trusted
-        self._bases = self._settings.bases
+        self.bases = self._settings.bases
         self.hosts = Hosts(self._settings.limits)
         self.speed = SpeedLimit(self._settings.max_speed) if self._settings.max_speed else None
         self._idle = Idle(self.hosts.bound)
@@ -84,17 +84,6 @@ class Remote:
             return self._connected()
         return session
 
-    @property
-    def has_bases(self) -> bool:
-        """There is something to resolve relative sources against."""
-        return bool(self._bases)
-
-    def places(self, mirrors: Sequence[Mirror]) -> Sequence[Mirror]:
-        """Return where to ask: mirrors as they are, relative ones below each base."""
-        if len(mirrors) == 1 and isinstance(mirrors[0].url, URL):
-            return mirrors
-        return tuple(resolved(mirrors, self._bases))
-
     def opening(
         self,
         mirror: Mirror,
@@ -102,12 +91,13 @@ class Remote:
         *,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
+        hear: Callable[[Opened], None] | None = None,
     ) -> Generator[Awaited | Turn, None, Opened]:
         """Ask a mirror, follow redirects, and return the answer once its head is there.
 
         A generator, which yields while an answer is awaited: going on blocks until it begins.
         Statuses are not judged here but for redirects, and for a 401 to a token of ours, which is
-        renewed once. Raises DownloadErrors only, but for bugs; the caller closes the answer.
+        renewed once. ``hear`` is told of every answer, redirects included. Raises DownloadErrors only, but for bugs; the caller closes the answer.
         """
         session = self._session_of_a_run()
         trail = Trail(mirror.absolute, session.max_redirects)
@@ -129,6 +119,8 @@ class Remote:
             except Exception as error:
                 raise_ours(error, watch, question.url)
                 raise
+            if hear is not None:
+                hear(opened)
             if opened.status < 300:
                 return opened
             if opened.status == 401 and may_renew and self._renewed(question, watch):

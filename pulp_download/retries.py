@@ -80,7 +80,7 @@ class Attempts:
     __slots__ = (
         "_chance",
         "_clock",
-        "_is_only",
+        "_known",
         "_last",
         "_policy",
         "_ready_at",
@@ -99,8 +99,8 @@ class Attempts:
         chance: Callable[[], float] = random.random,
     ):
         self._policy = policy
+        self._known = list(sources)
         self._untried = list(sources)
-        self._is_only = len(sources) == 1
         self._ready_at: dict[Mirror, float] = {}  # of those that are worth a repeat
         self._repeats = 0
         self._repeat_at = 0.0
@@ -110,14 +110,20 @@ class Attempts:
         self.history: tuple[FailedTry, ...] = ()
 
     @property
+    def known(self) -> Sequence[Mirror]:
+        """Every source, tried or not."""
+        return self._known
+
+    @property
     def untried(self) -> Sequence[Mirror]:
         """Sources that have not failed."""
         return self._untried
 
     def learn(self, sources: Iterable[Mirror]) -> None:
         """Take further sources, behind those that are known."""
-        self._untried += sources
-        self._is_only = False
+        for source in sources:
+            self._known.append(source)
+            self._untried.append(source)
 
     def next_step(self) -> Step:
         """Say what to do now. Asking again without a ``failed`` in between says the same."""
@@ -149,7 +155,7 @@ class Attempts:
         if error.final:
             self._untried.clear()
             self._ready_at.clear()
-        elif error.retryable and (self._is_only or not isinstance(error, ValidationError)):
+        elif error.retryable and (len(self._known) == 1 or not isinstance(error, ValidationError)):
             self._postpone(source, error)
         if self._untried:
             return 0.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,9 +26,8 @@ from pulp_download.hosts import Turn
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.remote import Remote
 from pulp_download.result import Result
-from pulp_download.retries import Attempts, GiveUp, Try, Wait
-from pulp_download.rivals import Rivals
-from pulp_download.validations import expected_size
+from pulp_download.retries import Wait
+from pulp_download.sources import Sources
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
 
@@ -63,8 +62,8 @@ class Run:
         self.place = place  # where it writes, for an owner who lets nobody else write there
         self._remote = remote
         self._watch = Watch(remote.time_limits, (download, remote, owner))
-        self._turn = self._watch.turn = Turn(remote.hosts, self._watch)
         self._watch.speed = remote.speed
+        self._sources = Sources(download, remote, self._watch)
         self._teller = Teller(download, observer) if observer is not None else SILENT
         self._headers = headers or _NO_HEADERS
         if download.headers:
@@ -72,8 +71,6 @@ class Run:
         self._answers = _ANSWERS_TO_CONDITIONS if headers else ()
         self._steps: Steps[Any] | None = None
         self._has_begun = self._is_watched = False
-        self._attempts = Attempts(remote.retry_policy, remote.places(download.mirrors))
-        self._source = download.mirrors[0]  # of the present try
         self._fetch = Fetch(download, remote.settings, self._watch, self._teller)
 
     def cancel(self) -> bool:
@@ -101,9 +98,9 @@ class Run:
 
     def wake_by(self, wake: Callable[[], None]) -> None:
         """Have the end of a wait for a host, and a stop, call ``wake``; as :meth:`drop_by`."""
-        self._turn.wake = wake
+        self._sources.wake_by(wake)
         self.drop_by(wake)
-        if self._turn.host is not None:
+        if self._sources.has_place:
             wake()
 
     def advance(self, on_block: Callable[[], None] | None = None) -> Result | Wait | Awaited | Turn:
@@ -116,7 +113,7 @@ class Run:
         """
         self._watch.on_block = on_block
         if self._steps is None:
-            self._steps = self._next(self._attempt)
+            self._steps = self._next(lambda source: self._fetch.attempt(source, self._ask))
         try:
             step = next(self._steps)
             while on_block is None and isinstance(step, Awaited):
@@ -157,45 +154,15 @@ class Run:
         """Take steps until one has an outcome."""
         self._begin()
         while True:
-            step = self._attempts.next_step()
-            if isinstance(step, GiveUp):
-                raise step.error
             try:
-                self._watch.begin_try()
-                if isinstance(step, Try):
-                    self._source = yield from self._placed(step.sources)
-                    return (yield from action(self._source))
+                source = yield from self._sources.next()
+                if source is not None:
+                    return (yield from action(source))
             except DownloadError as error:
                 self._failed(error)
                 continue
-            yield step
-
-    def _attempt(self, source: Mirror) -> Generator[Awaited | Turn, None, Delivery | Kept]:
-        """Fetch from a source, as long as no other one is much faster."""
-        others = [mirror for mirror in self._attempts.untried if mirror is not source]
-        if others:
-            size = expected_size(self.download.validations)
-            self._watch.rivals = Rivals(self._remote.hosts, others, size, time.monotonic())
-        return self._fetch.attempt(source, self._ask)
-
-    def _placed(self, sources: Sequence[Mirror]) -> Generator[Turn, None, Mirror]:
-        """Choose a source whose host has a place for this run, and take it."""
-        hosts = self._remote.hosts
-        if len(sources) > 1:
-            sources = hosts.ranked(sources, self._remote.policy)
-        wanted = [hosts.at(source.absolute.origin) for source in sources]
-        if not self._turn.take(wanted):
-            yield from self._awaiting()
-            if not self._attempts.history:
-                self._watch.start()  # that was queueing
-        assert self._turn.host is not None
-        return sources[wanted.index(self._turn.host)]
-
-    def _awaiting(self) -> Generator[Turn, None, None]:
-        """Wait for a place."""
-        while self._turn.host is None:
-            yield self._turn
-            self._watch.check()
+            assert self._sources.error is not None
+            raise self._sources.error
 
     def _ask(
         self, source: Mirror, conditions: Mapping[str, str], answers: Collection[int]
@@ -203,7 +170,13 @@ class Run:
         """Ask for the source, with these conditions below the caller's own."""
         headers = {**conditions, **self._headers} if conditions else self._headers
         return answered(
-            self._remote, source, self._watch, method="GET", headers=headers, answers=answers
+            self._remote,
+            source,
+            self._watch,
+            method="GET",
+            headers=headers,
+            answers=answers,
+            hear=self._sources.hear,
         )
 
     def _deliver(self, source: Mirror, method: str) -> Generator[Awaited | Turn, None, Delivery]:
@@ -215,13 +188,14 @@ class Run:
             headers=self._headers,
             answers=self._answers,
             validations=self.download.validations,
+            hear=self._sources.hear,
         )
 
     def _result(self, got: Delivery | Kept) -> Result:
         size, digests, delivery = (
             got if isinstance(got, Kept) else (got.received, got.digests or {}, got)
         )
-        url = self._source.url
+        url = self._sources.current.url
         shown = final_url = url.redacted
         if delivery is not None and delivery.opened.url is not url:
             final_url = delivery.opened.url.redacted
@@ -234,7 +208,7 @@ class Run:
             delivery.opened.fields if delivery is not None else HTTPHeaderDict(),
             length_verified=delivery.length_verified if delivery is not None else True,
             elapsed=time.monotonic() - self._watch.started,
-            attempts=self._attempts.history,
+            attempts=self._sources.history,
             present=got is not delivery,
         )
 
@@ -245,7 +219,7 @@ class Run:
             if error is None and not content.is_verified:
                 error = Cancelled("closed before its end")
             if error is not None:
-                self._attempts.failed(self._source, error)
+                self._sources.failed(error)
                 self._end(None, error)
             else:
                 self._end(self._result(delivery), None)
@@ -268,10 +242,9 @@ class Run:
         self._remote.check_open()  # after the above, so that a close in between finds this run
 
     def _end(self, result: Result | None, error: BaseException | None) -> None:
-        self._turn.leave(error if isinstance(error, DownloadError) else None)
+        self._sources.leave(error if isinstance(error, DownloadError) else None)
         # They may know this run, and cycles wait for the collector.
         self._watch.on_stop = self._watch.on_block = self._steps = None
-        self._watch.turn = self._turn.wake = None
         watchdog.discard(self._watch)
         if self._has_begun and self._teller.has_observer:
             failure = error if isinstance(error, DownloadError) else None
@@ -280,8 +253,7 @@ class Run:
 
     def _failed(self, error: DownloadError) -> None:
         if not isinstance(error, WriteError):
-            error.at(self._source.url.redacted)
-        self._turn.leave(error)
-        wait = self._attempts.failed(self._source, error, self._watch.delivered)
+            error.at(self._sources.current.url.redacted)
+        wait = self._sources.failed(error)
         log.debug("%s", error.message)
-        self._teller.tell(TryFailed, self._attempts.history[-1], wait)
+        self._teller.tell(TryFailed, self._sources.history[-1], wait)

@@ -8,13 +8,13 @@ because another machine needs them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pulp_download.bases import Bases, as_bases
 from pulp_download.errors import InvalidSettings, InvalidURL
 from pulp_download.headers import Headers, header_pairs
-from pulp_download.mirrors.mirror import Mirror, Mirrors
 from pulp_download.mirrors.policies import POLICIES, Policy
 from pulp_download.urls import URL, Credentials, Origin
 
@@ -85,7 +85,9 @@ class Settings:
     that off. ``retry_after_limit``: the longest Retry-After that is obeyed. ``require_length``
     refuses files whose length nothing tells. ``max_size`` bounds what has no expected size.
     ``trusted_origins``: origins that get this remote's secrets although nobody gave their URL.
-    ``base_urls``: what relative sources are below; all are mirrors of one another.
+    ``base_urls``: what relative sources are below; all are mirrors of one another. ``mirror_list``:
+    the URL of a document that names more, read when one is first wanted, with
+    ``mirror_variables``, a mapping or pairs, in the place of its ``$releasever`` and the like.
     ``mirror_policy``: their order, a name of :data:`~pulp_download.mirrors.policies.POLICIES` or a
     function. ``state_file``: where what is learnt about hosts is kept from one run to the next.
     ``per_host``: transfers at one host, ``download_concurrency``: at all, over every
@@ -122,6 +124,8 @@ class Settings:
     max_size: int | None = None
     trusted_origins: tuple[str, ...] = ()
     base_urls: tuple[str, ...] = field(default=(), repr=False)
+    mirror_list: str | None = field(default=None, repr=False)
+    mirror_variables: tuple[tuple[str, str], ...] = ()
     mirror_policy: str | Policy = "best"
     state_file: str | None = None
     per_host: int | None = None
@@ -141,6 +145,9 @@ class Settings:
         bases = self.base_urls
         bases = (bases,) if isinstance(bases, str) else tuple(bases)
         object.__setattr__(self, "base_urls", bases)
+        variables = self.mirror_variables
+        if isinstance(variables, Mapping):
+            object.__setattr__(self, "mirror_variables", tuple(variables.items()))
         _ = self.bases, self.policy
         if self.ftps_mode not in (None, *FTPS_MODES):
             raise InvalidSettings(f"ftps_mode is one of {', '.join(FTPS_MODES)}")
@@ -173,9 +180,9 @@ class Settings:
         return Credentials(self.username, self.password or "")
 
     @property
-    def bases(self) -> tuple[Mirror, ...]:
-        """The base URLs, as mirrors of everything relative."""
-        return Mirrors(URL.parse(text) for text in self.base_urls) if self.base_urls else ()
+    def bases(self) -> Bases:
+        """What relative sources are below; a new one each time, for it learns."""
+        return as_bases(self.base_urls, self.mirror_list, dict(self.mirror_variables))
 
     @property
     def policy(self) -> Policy:

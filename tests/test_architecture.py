@@ -23,6 +23,7 @@ FLOORS = (
     ("urls", "validations"),
     ("elements", "lines", "paths", "pieces"),
     ("mirrors",),
+    ("bases",),
     ("events", "retries", "scores", "settings", "speed", "writers"),
     ("auth", "edition", "existing", "fields", "files", "proxies", "statuses", "tls", "watch"),
     ("arguments", "foreign", "watchdog"),
@@ -35,7 +36,8 @@ FLOORS = (
     ("result",),
     ("remote",),
     ("delivery", "making"),
-    ("content", "fetch"),
+    ("content", "documents", "fetch", "leads"),
+    ("sources",),
     ("run",),
     ("download",),
     ("futures", "helm", "manifests"),
@@ -56,6 +58,7 @@ ONLY_FOR_TYPES = {
     ("watch", "rivals"): "a watch asks, for the watchdog, whether it is better left",
     ("watch", "speed"): "a watch carries the limit down to where bytes are handed on",
     ("fetch", "download"): "a fetch reads its description",
+    ("sources", "download"): "the sources of a run read its description",
     ("run", "download"): "a run reads its description; the description makes the run",
 }
 

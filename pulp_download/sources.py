@@ -1,0 +1,156 @@
+"""Where one run may get its file: which source is next, and a place at its host."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
+
+from pulp_download.adapters.awaited import Awaited
+from pulp_download.asking import Opened
+from pulp_download.documents import document
+from pulp_download.errors import DownloadError, FailedTry
+from pulp_download.hosts import Turn
+from pulp_download.leads import Leads
+from pulp_download.mirrors.mirror import Mirror, Relative, resolved
+from pulp_download.remote import Remote
+from pulp_download.retries import Attempts, GiveUp, RetryPolicy, Wait
+from pulp_download.rivals import Rivals
+from pulp_download.validations import expected_size
+from pulp_download.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pulp_download.download import Download
+
+Places = Generator[Wait | Awaited | Turn, None, Mirror | None]
+
+# Seconds between two looks at whether somebody else has read the remote's mirror list.
+_LOOK = 0.05
+
+
+class Sources:
+    """The mirrors of one run, what became of them, and its turn. Used by one thread at a time.
+
+    ``current`` is the source of the present try, ``error`` the last failure when nothing is left.
+    """
+
+    def __init__(self, download: Download, remote: Remote, watch: Watch):
+        self.current = download.mirrors[0]
+        self.error: DownloadError | None = None
+        self._download = download
+        self._remote = remote
+        self._watch = watch
+        self._turn = watch.turn = Turn(remote.hosts, watch)
+        self._leads = Leads(download.validations)
+        self._attempts: Attempts | None = None
+
+    @property
+    def history(self) -> tuple[FailedTry, ...]:
+        """The tries that failed."""
+        return self._attempts.history if self._attempts is not None else ()
+
+    @property
+    def has_place(self) -> bool:
+        """A place that was waited for is there."""
+        turn = self._watch.turn
+        return turn is not None and turn.host is not None
+
+    def wake_by(self, wake: Callable[[], None] | None) -> None:
+        """Have ``wake`` called when there is a place, from any thread."""
+        if self._watch.turn is not None:
+            self._watch.turn.wake = wake
+
+    def next(self) -> Places:
+        """Choose a source and take a place at its host; None when nothing is left to try.
+
+        Then ``error`` is the last failure. Yields while there is something to wait for.
+        """
+        if self._attempts is None:
+            places = yield from self._places()
+            self._attempts = Attempts(self._remote.retry_policy, places)
+        while True:
+            yield from self._follow_leads(self._attempts)
+            step = self._attempts.next_step()
+            if isinstance(step, GiveUp):
+                self.error = step.error
+                return None
+            self._watch.begin_try()
+            if isinstance(step, Wait):
+                yield step
+                continue
+            self.current = yield from self._placed(step.sources)
+            self._watch_rivals(self._attempts)
+            return self.current
+
+    def hear(self, opened: Opened) -> None:
+        """Listen to what an answer says about other places."""
+        self._leads.hear(opened)
+
+    def failed(self, error: DownloadError) -> float | None:
+        """Record a failed try of the current source; see :meth:`Attempts.failed`."""
+        self._turn.leave(error)
+        if self._attempts is None:  # the list of its mirrors was not to be had
+            self._attempts = Attempts(RetryPolicy(max_retries=0), ())
+        return self._attempts.failed(self.current, error, self._watch.delivered)
+
+    def leave(self, error: DownloadError | None) -> None:
+        """Give up the place at a host, and the memory of who waits for it."""
+        self._turn.leave(error)
+        self._watch.turn = self._turn.wake = None
+
+    def _places(self) -> Generator[Wait | Awaited | Turn, None, Sequence[Mirror]]:
+        """Return where to ask, relative places below each base."""
+        mirrors = self._download.mirrors
+        if not any(isinstance(mirror.url, Relative) for mirror in mirrors):
+            return mirrors
+        bases = self._remote.bases
+        while bases.known is None:
+            if not bases.claim():
+                yield Wait(time.monotonic() + _LOOK)
+                self._watch.check()
+                continue
+            assert bases.place is not None
+            try:
+                bases.learn((yield from document(self._remote, bases.place, self._watch)))
+            except BaseException as error:
+                bases.failed(error)
+                raise
+        return tuple(resolved(mirrors, bases.known))
+
+    def _follow_leads(self, attempts: Attempts) -> Generator[Wait | Awaited | Turn, None, None]:
+        """Take the places that answers named; read a metalink when nothing else is untried."""
+        if not attempts.history:
+            return
+        if not attempts.untried and (metalink := self._leads.metalink) is not None:
+            name = self.current.absolute.path.rpartition("/")[2]
+            try:
+                self._leads.read((yield from document(self._remote, metalink, self._watch)), name)
+            except DownloadError:
+                self._watch.check()
+                self._leads.metalink = None
+        if new := self._leads.take(attempts.known):
+            attempts.learn(new)
+
+    def _placed(self, sources: Sequence[Mirror]) -> Generator[Turn, None, Mirror]:
+        """Choose a source whose host has a place for this run, and take it."""
+        hosts = self._remote.hosts
+        if len(sources) > 1:
+            sources = hosts.ranked(sources, self._remote.policy)
+        wanted = [hosts.at(source.absolute.origin) for source in sources]
+        if not self._turn.take(wanted):
+            while self._turn.host is None:
+                yield self._turn
+                self._watch.check()
+            if not self.history:
+                self._watch.start()  # that was queueing
+        assert self._turn.host is not None
+        return sources[wanted.index(self._turn.host)]
+
+    def _watch_rivals(self, attempts: Attempts) -> None:
+        """Have a try ended as soon as another source is much faster."""
+        if len(attempts.untried) > 1:
+            others = [mirror for mirror in attempts.untried if mirror is not self.current]
+            size = expected_size(self._download.validations)
+            self._watch.rivals = Rivals(self._remote.hosts, others, size, time.monotonic())
