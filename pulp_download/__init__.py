@@ -61,6 +61,7 @@ from pulp_download.futures import DownloadFuture
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.settings import Settings
+from pulp_download.sweeping import sweep_partials
 from pulp_download.validations import DigestValidation, SizeValidation, Validation
 from pulp_download.version import VERSION as __version__
 from pulp_download.writers import MemoryWriter, Writer
@@ -116,4 +117,5 @@ __all__ = [
     "WriteError",
     "Writer",
     "__version__",
+    "sweep_partials",
 ]

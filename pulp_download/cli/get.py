@@ -24,6 +24,7 @@ from pulp_download.files import FileWriter
 from pulp_download.paths import file_name
 from pulp_download.printable import printable
 from pulp_download.remote import Remote
+from pulp_download.sweeping import sweep_partials
 from pulp_download.urls import redacted
 from pulp_download.validations import DigestValidation, SizeValidation, Validation
 
@@ -61,7 +62,7 @@ def get(
     """Download each URL to a file named by the last segment of its path.
 
     A file that is already there is kept if it has the digest asked for, or if the server says that
-    it has not changed since.
+    it has not changed since. What an interrupted run had of it is gone on with.
     """
     options = common(shared)
     _check_usage(urls, into, output, listed, one=bool(digests) or expected_size is not None)
@@ -83,7 +84,10 @@ def get(
             lines = stack.enter_context(_opened(listed)) if listed else ()
             items = ((url, None) for url in _each(urls, lines, interruption))
         downloads = _downloads(items, into or Path(), validations, remote, report)
-        return transfer(downloads, options, report, interruption)
+        status = transfer(downloads, options, report, interruption)
+        if into is not None:
+            sweep_partials(into, is_deep=False)
+        return status
 
 
 def _check_usage(
@@ -154,9 +158,9 @@ def _downloads(
                 raise WriteError("its name was given before in this run", path=name)
             taken.add(name)
             writer = (
-                FileWriter(name, keep=True)
+                FileWriter(name, keep=True, resume=True)
                 if output is not None
-                else FileWriter(name, within=into, keep=True)
+                else FileWriter(name, within=into, keep=True, resume=True)
             )
             yield Download(url, writer, validations=validations, remote=remote, attachment=name)
         except InvalidInput as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fnmatch import fnmatchcase
@@ -21,8 +22,12 @@ from pulp_download.errors import DownloadError
 from pulp_download.files import FileWriter
 from pulp_download.manifests import FORMATS, ManifestEntry
 from pulp_download.remote import Remote
+from pulp_download.sweeping import sweep_partials
 from pulp_download.urls import URL, redacted
 from pulp_download.validations import DigestValidation, SizeValidation, Validation
+
+# Seconds by which a file's time may be behind the clock: the coarsest file systems count in twos.
+_TIME_STEP = 2.0
 
 
 @click.command()
@@ -53,7 +58,8 @@ def mirror(
 
     SOURCE is the URL or the path of a manifest, or - for stdin: checksum files, PULP_MANIFEST,
     Debian Packages, lists of URLs, or what --failures wrote. Files that are there and right are
-    kept. A manifest with a bad line is refused as a whole, and nothing is fetched.
+    kept, and what an interrupted run had of others is gone on with. A manifest with a bad line is
+    refused as a whole, and nothing is fetched.
     """
     options = common(shared)
     log_to_stderr(verbose=options.verbose)
@@ -77,15 +83,21 @@ def mirror(
 
         if dry_run:
             return _plan(downloads(), Report(options, outcomes=PLANNED))
-        total = None if include or exclude else manifest.count
-        return transfer(downloads(), options, Report(options), interruption, total=total)
+        is_all = not (include or exclude)
+        total = manifest.count if is_all else None
+        started = time.time()
+        status = transfer(downloads(), options, Report(options), interruption, total=total)
+        # After a run that went through the whole list, what it did not use is of no listed file.
+        is_through = is_all and status in (Status.DONE, Status.FAILED)
+        sweep_partials(dest, unused_since=started - _TIME_STEP if is_through else None)
+        return status
 
 
 def _download(entry: ManifestEntry, dest: Path, url: URL, remote: Remote) -> Download:
     validations: list[Validation] = [DigestValidation(*digest) for digest in entry.digests]
     if entry.size is not None:
         validations.append(SizeValidation(entry.size))
-    writer = FileWriter(entry.path, within=dest, keep=True)
+    writer = FileWriter(entry.path, within=dest, keep=True, resume=True)
     return Download(url, writer, validations=validations, remote=remote, attachment=entry.path)
 
 
