@@ -211,11 +211,7 @@ class Fetch:
             return None
         self._watch.may_block()
         self._is_touched = True
-        validations = self._download.validations
-        made = recalled(facts, validations, sink.chunks(), self._watch.check)
-        if made is None:
-            sink.restart()
-        return made
+        return recalled(facts, self._download.validations, sink.chunks(), self._watch.check)
 
     def _commit(self, delivery: Delivery) -> None:
         assert self._sink is not None

@@ -62,7 +62,7 @@ def claim(prefix: str, stem: str, directory: int | None, *, make: bool) -> Parti
     except OSError:
         return None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(lock, path, directory)
         there = os.stat(path, dir_fd=directory, follow_symlinks=False)
         # Whoever had it may have removed the name between our opening and our locking.
         if _is_ours(lock) and os.path.samestat(os.fstat(lock), there):
@@ -74,6 +74,16 @@ def claim(prefix: str, stem: str, directory: int | None, *, make: bool) -> Parti
         raise
     os.close(lock)
     return None
+
+
+def _lock(lock: int, path: str, directory: int | None) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # no locks here, for nobody: do not leave a file each time
+        os.unlink(path, dir_fd=directory)
+        raise
 
 
 class Partial:

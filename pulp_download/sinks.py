@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pulp_download import folders
-from pulp_download.errors import WriteError
 from pulp_download.partials import Partial, claim, nobodys_stem, stem_of, temporary_name
 from pulp_download.standing import READ_SIZE, ExistingFile, write_error
 from pulp_download.validations import Chunk
@@ -66,7 +65,7 @@ class FileSink:
                 self._commit()
         finally:
             if self._file is not None or self._temporary or self._directory is not None:
-                self._discard(is_kept=kind is not None and not isinstance(error, WriteError))
+                self._discard(is_kept=kind is not None)
 
     def existing(self) -> ExistingFile | None:
         if not self._writer.keep:

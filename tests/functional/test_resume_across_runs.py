@@ -31,7 +31,18 @@ from pulp_download import (
 from pulp_download.mirrors.mirror import Mirrors
 from pulp_download.partials import claim, stem_of
 from tests.functional.fetch import BODY, OLD, SOON, remote_for, running, sha256, whole
-from tests.servers import FaultServer, Script, hold, published, reply, send, steps, truncated
+from tests.servers import (
+    FaultServer,
+    Script,
+    chunk,
+    chunked,
+    hold,
+    published,
+    reply,
+    send,
+    steps,
+    truncated,
+)
 from tests.servers.faults import response_prefix
 from tests.servers.ftp import FtpFaultServer
 from tests.servers.ftp import truncated as ftp_truncated
@@ -296,9 +307,21 @@ def test_what_is_known_to_be_wrong_is_not_left(server: FaultServer, target: Path
     server.default(reply(200, OTHER, headers=TAG))
     breaks(server.url("/f"), target, [sha256(BODY)], DigestMismatch)
     assert left_beside(target) == set()
-    server.default([broken(), reply(200, OTHER)])
+    in_pieces = chunked([chunk(OTHER)], headers=TAG)
+    server.default([broken(), in_pieces])
     breaks(server.url("/f"), target, [sha256(BODY)], DigestMismatch, max_retries=1)
     assert left_beside(target) == set()
+    server.default(in_pieces)
+    breaks(server.url("/f"), target, [sha256(BODY)], DigestMismatch)
+    assert left_beside(target) == set()
+
+
+def test_what_came_after_a_wrong_try_is_all_that_is_left(server: FaultServer, target: Path) -> None:
+    server.default([reply(200, OTHER, headers=TAG), broken(), GOOD])
+    breaks(server.url("/f"), target, [sha256(BODY)], max_retries=1)
+    assert left_beside(target) == both_files(target)
+    run(server.url("/f"), target, [sha256(BODY)])
+    assert (target.read_bytes(), asked_of(server)) == (BODY, [NOTHING, NOTHING, REST])
 
 
 def test_a_try_without_a_byte_leaves_nothing(server: FaultServer, target: Path) -> None:
@@ -441,6 +464,17 @@ def test_more_bytes_than_the_file_has_are_not_gone_on_with(
     wants(validations)(server, target)
 
 
+@pytest.mark.fault(125)
+@LISTED
+def test_a_crash_between_the_facts_and_the_first_byte_leaves_nothing_to_go_on_with(
+    server: FaultServer, target: Path, validations: list[Validation]
+) -> None:
+    server.default(broken())
+    breaks(server.url("/f"), target, validations)
+    os.truncate(partial(target), 0)
+    wants(validations)(server, target)
+
+
 @pytest.mark.fault(132)
 def test_facts_that_were_cut_or_changed_anywhere_are_none(
     server: FaultServer, target: Path
@@ -459,14 +493,14 @@ def test_facts_that_were_cut_or_changed_anywhere_are_none(
 
 @pytest.mark.fault(132)
 @pytest.mark.parametrize(
-    "note", ["{}", "[]", "null", "nonsense", '{"version": 2}', '{"unknown": 1}', "9" * 5000]
+    "note", ["next", "{}", "[]", "null", "nonsense", '{"version": 2}', '{"unknown": 1}', "9" * 5000]
 )
 def test_facts_of_another_version_are_none(server: FaultServer, target: Path, note: str) -> None:
     server.default(broken())
     breaks(server.url("/f"), target, whole(BODY))
     left = claim(f"{target.parent}/", stem_of(target.name), None, make=False)
     assert left is not None
-    left.describe(note)
+    left.describe(left.facts().replace('"version": 1', '"version": 2') if note == "next" else note)
     left.keep()
     wants(whole(BODY))(server, target)
 

@@ -118,6 +118,14 @@ def test_one_without_the_other_goes(folder: Path, name: str) -> None:
     assert names(folder) == []
 
 
+@pytest.mark.fault(132)
+def test_good_facts_on_no_bytes_go(folder: Path) -> None:
+    _, data = sorted(leave(folder), key=len, reverse=True)
+    (folder / data).unlink()
+    assert sweep_partials(folder) == 1
+    assert names(folder) == []
+
+
 @pytest.mark.fault(128)
 @pytest.mark.parametrize(("age", "removed"), [(DAY - 60, 0), (DAY + 60, 1)])
 def test_a_temporary_file_without_a_lock_is_nobodys_after_a_day(
@@ -145,6 +153,7 @@ def test_links_are_neither_followed_nor_removed(folder: Path, tmp_path: Path) ->
     leave(outside, age=WEEK + 60)
     precious = outside / "precious"
     precious.write_bytes(b"precious")
+    grow_old(10 * WEEK, precious)
     (folder / "link").symlink_to(outside)
     planted = [TEMPORARY, f"{STEM}.part", f"{STEM.replace('0', 'f')}.facts.part"]
     for name in planted:
@@ -152,6 +161,7 @@ def test_links_are_neither_followed_nor_removed(folder: Path, tmp_path: Path) ->
         grow_old(10 * WEEK, folder / name)
     sweep_partials(folder)
     assert precious.read_bytes() == b"precious"
+    assert (folder / TEMPORARY).is_symlink()
     assert len(names(outside)) == 3
     assert sweep_partials(outside) == 1
 
