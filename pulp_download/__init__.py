@@ -63,6 +63,7 @@ from pulp_download.mirrors.mirror import Mirror, Mirrors
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.settings import Settings
+from pulp_download.sweeping import sweep_partials
 from pulp_download.validations import DigestValidation, SizeValidation, Validation
 from pulp_download.version import VERSION as __version__
 from pulp_download.writers import MemoryWriter, Writer
@@ -121,4 +122,5 @@ __all__ = [
     "WriteError",
     "Writer",
     "__version__",
+    "sweep_partials",
 ]

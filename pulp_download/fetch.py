@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import logging
 from collections.abc import Collection, Generator, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -19,6 +20,7 @@ from pulp_download.existing import could_be_right, verified_digests
 from pulp_download.hosts import Turn
 from pulp_download.making import Making, source_key
 from pulp_download.mirrors.mirror import Mirror
+from pulp_download.notes import noted, recalled
 from pulp_download.settings import Settings
 from pulp_download.statuses import modified
 from pulp_download.validations import Checks, judges_content
@@ -87,6 +89,8 @@ class Fetch:
             self._sink = self._download.open_writer()
             if kept := self._kept_by_digest(self._sink):
                 return kept
+            if self._sink.is_lasting:
+                self._made = self._found(self._sink)
         delivery = None
         if self._made is not None:
             delivery = yield from self._continued(self._made, source, ask)
@@ -103,6 +107,9 @@ class Fetch:
         """Leave the target as it was."""
         if self._sink is not None:
             sink, self._sink = self._sink, None
+            if self._made is None and sink.is_lasting:
+                with suppress(WriteError):  # the first error is the one to tell
+                    sink.restart()
             sink.__exit__(type(error), error, None)
 
     def _asked(self, source: Mirror, ask: Ask) -> Generator[Awaited | Turn, None, Opened]:
@@ -168,15 +175,25 @@ class Fetch:
         assert sink is not None
         self._is_touched = True
         try:
-            while piece := delivery.receive(BUFFER_SIZE):
+            piece = delivery.receive(BUFFER_SIZE)
+            # What came in one piece will be whole in a moment.
+            if sink.is_lasting and self._made is None and not delivery.is_all_read:
+                self._describe(sink, delivery)
+            while piece:
                 if self._teller.has_observer:
                     self._teller.progressed(delivery.received, delivery.size)
                 sink.write(piece)
+                piece = delivery.receive(BUFFER_SIZE)
         except BaseException as error:
             self._made = self._left(delivery, error)
             raise
         finally:
             delivery.close()
+
+    def _describe(self, sink: Sink, delivery: Delivery) -> None:
+        edition = edition_of(delivery.opened.header, delivery.size)
+        source = source_key(delivery.source)
+        sink.describe(noted(edition, source, self._download.validations))
 
     def _left(self, delivery: Delivery, error: BaseException) -> Making | None:
         """Return what a delivery that broke has made of the file, or None."""
@@ -187,6 +204,15 @@ class Fetch:
         if self._made is not None and self._made.source == source:
             return self._made  # the edition that a 206 is part of says more than the 206
         return Making(delivery.checks, edition_of(delivery.opened.header, delivery.size), source)
+
+    def _found(self, sink: Sink) -> Making | None:
+        """Return what an earlier run left, if it can be gone on with."""
+        facts = sink.found()
+        if not facts:
+            return None
+        self._watch.may_block()
+        self._is_touched = True
+        return recalled(facts, self._download.validations, sink.chunks(), self._watch.check)
 
     def _commit(self, delivery: Delivery) -> None:
         assert self._sink is not None
@@ -217,5 +243,7 @@ class Fetch:
     def _keep(self) -> None:
         assert self._sink is not None
         sink, self._sink = self._sink, None
+        if sink.is_lasting:
+            sink.found()  # so that it goes with the sink
         sink.keep()
         sink.__exit__(None, None, None)

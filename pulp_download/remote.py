@@ -97,7 +97,8 @@ class Remote:
 
         A generator, which yields while an answer is awaited: going on blocks until it begins.
         Statuses are not judged here but for redirects, and for a 401 to a token of ours, which is
-        renewed once. ``hear`` is told of every answer, redirects included. Raises DownloadErrors only, but for bugs; the caller closes the answer.
+        renewed once. ``hear`` is told of every answer, redirects included. Raises DownloadErrors
+        only, but for bugs; the caller closes the answer.
         """
         session = self._session_of_a_run()
         trail = Trail(mirror.absolute, session.max_redirects)

@@ -31,9 +31,12 @@ class Sink(Protocol):
     """One run's way to the target. Used by one thread at a time.
 
     Where ``is_dated``, ``mtime`` is set to upstream's Last-Modified before a commit, if known.
+    Where ``is_lasting``, ``describe`` is called before the first write of a transfer that takes a
+    while, and what is written then outlives a run that does not end cleanly.
     """
 
     is_dated: bool
+    is_lasting: bool
     mtime: float | None
 
     def __enter__(self) -> Self: ...
@@ -52,8 +55,20 @@ class Sink(Protocol):
     def write(self, chunk: Chunk) -> None:
         """Take the next bytes, all of them."""
 
+    def found(self) -> str:
+        """Return the facts on what an earlier run left, empty if nothing; writing goes on behind.
+
+        Called before the first write, if at all.
+        """
+
+    def describe(self, facts: str) -> None:
+        """Have what is written from now on kept with these facts; empty: have nothing kept."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield what has been written, from byte zero on."""
+
     def restart(self) -> None:
-        """Forget what was written: another try begins at byte zero."""
+        """Forget what was written, and its facts: another try begins at byte zero."""
 
     def keep(self) -> None:
         """Leave what already stands at the target as it is."""
@@ -94,7 +109,7 @@ class MemoryWriter:
 class MemorySink:
     """One run's buffer."""
 
-    is_dated = False
+    is_dated = is_lasting = False
 
     def __init__(self, commit: Callable[[bytes], None]):
         self._commit = commit
@@ -117,8 +132,17 @@ class MemorySink:
     def existing(self) -> None:
         return None
 
+    def found(self) -> str:
+        return ""
+
+    def describe(self, facts: str) -> None:
+        """Memory outlives no run."""
+
     def write(self, chunk: Chunk) -> None:
         self._buffer.write(chunk)
+
+    def chunks(self) -> Iterator[bytes]:
+        yield self._buffer.getvalue()
 
     def restart(self) -> None:
         self._buffer = io.BytesIO()

@@ -16,7 +16,7 @@ import pytest
 # From the ground up. A room (a module or a folder of the package) knows rooms of lower floors,
 # never of its own or a higher one. Inside a folder the files may know each other, without cycles.
 FLOORS = (
-    ("printable", "ranges", "version"),
+    ("folders", "partials", "printable", "ranges", "version"),
     ("failure",),
     ("errors",),
     ("headers",),
@@ -24,8 +24,20 @@ FLOORS = (
     ("elements", "lines", "paths", "pieces"),
     ("mirrors",),
     ("bases",),
-    ("events", "retries", "scores", "settings", "speed", "writers"),
-    ("auth", "edition", "existing", "fields", "files", "proxies", "statuses", "tls", "watch"),
+    ("events", "retries", "scores", "settings", "speed", "standing", "writers"),
+    ("sinks",),
+    (
+        "auth",
+        "edition",
+        "existing",
+        "fields",
+        "files",
+        "proxies",
+        "statuses",
+        "sweeping",
+        "tls",
+        "watch",
+    ),
     ("arguments", "foreign", "watchdog"),
     ("host", "sockets"),
     ("hosts",),
@@ -36,6 +48,7 @@ FLOORS = (
     ("result",),
     ("remote",),
     ("delivery", "making"),
+    ("notes",),
     ("content", "documents", "fetch", "leads"),
     ("sources",),
     ("run",),
@@ -59,6 +72,7 @@ ONLY_FOR_TYPES = {
     ("watch", "speed"): "a watch carries the limit down to where bytes are handed on",
     ("fetch", "download"): "a fetch reads its description",
     ("sources", "download"): "the sources of a run read its description",
+    ("sinks", "files"): "a sink reads the writer that opened it",
     ("run", "download"): "a run reads its description; the description makes the run",
 }
 

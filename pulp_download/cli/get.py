@@ -25,6 +25,7 @@ from pulp_download.mirrors.mirror import Mirrors
 from pulp_download.paths import file_name
 from pulp_download.printable import printable
 from pulp_download.remote import Remote
+from pulp_download.sweeping import sweep_partials
 from pulp_download.urls import URL
 from pulp_download.validations import DigestValidation, SizeValidation, Validation
 
@@ -71,8 +72,9 @@ def get(
     """Download each URL to a file named by the last segment of its path.
 
     A file that is already there is kept if it has the digest asked for, or if the server says that
-    it has not changed since. The URL of a metalink (.meta4, .metalink) stands for the files that it
-    lists, unless --output names a file for the metalink itself.
+    it has not changed since; what an interrupted run had of it is gone on with. The URL of a
+    metalink (.meta4, .metalink) stands for the files that it lists, unless --output names a file
+    for the metalink itself.
     """
     options = common(shared)
     _check_usage(
@@ -95,7 +97,10 @@ def get(
             return transfer(items.single(urls[0], output), options, report, interruption)
         lines = stack.enter_context(_opened(listed)) if listed else ()
         downloads = items.each(_each(urls, lines, interruption))
-        return transfer(downloads, options, report, interruption)
+        status = transfer(downloads, options, report, interruption)
+        if into is not None:
+            sweep_partials(into, is_deep=False)
+        return status
 
 
 def _check_usage(

@@ -43,7 +43,7 @@ class Items:
     def single(self, url: str, output: str) -> Iterator[Download]:
         """Yield the download of one URL to a file of the caller's choice, a metalink as it is."""
         try:
-            writer = FileWriter(output, keep=True)
+            writer = FileWriter(output, keep=True, resume=True)
             yield self._download(url, writer, name=output)
         except (InvalidInput, WriteError) as error:
             self._failed(url, error)
@@ -57,7 +57,7 @@ class Items:
                     yield from self._listed(url)
                 else:
                     self._take(name)
-                    writer = FileWriter(name, within=self.into, keep=True)
+                    writer = FileWriter(name, within=self.into, keep=True, resume=True)
                     yield self._download(url, writer, name=name)
             except (InvalidInput, WriteError) as error:
                 self._failed(url, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from fnmatch import fnmatchcase
@@ -19,7 +20,11 @@ from pulp_download.cli.transfer import connected, log_to_stderr, transfer
 from pulp_download.download import Download
 from pulp_download.errors import DownloadError
 from pulp_download.manifests import FORMATS
+from pulp_download.sweeping import sweep_partials
 from pulp_download.urls import redacted
+
+# Seconds by which a file's time may be behind the clock: the coarsest file systems count in twos.
+_TIME_STEP = 2.0
 
 
 @click.command()
@@ -50,7 +55,8 @@ def mirror(
 
     SOURCE is the URL or the path of a manifest, or - for stdin: checksum files, PULP_MANIFEST,
     Debian Packages, metalinks, lists of URLs, or what --failures wrote. Files that are there and
-    right are kept. A manifest with a bad line is refused as a whole, and nothing is fetched.
+    right are kept, and what an interrupted run had of others is gone on with. A manifest with a bad
+    line is refused as a whole, and nothing is fetched.
     """
     options = common(shared)
     log_to_stderr(verbose=options.verbose)
@@ -74,8 +80,14 @@ def mirror(
 
         if dry_run:
             return _plan(downloads(), Report(options, outcomes=PLANNED))
-        total = None if include or exclude else manifest.count
-        return transfer(downloads(), options, Report(options), interruption, total=total)
+        is_all = not (include or exclude)
+        total = manifest.count if is_all else None
+        started = time.time()
+        status = transfer(downloads(), options, Report(options), interruption, total=total)
+        # After a run that went through the whole list, what it did not use is of no listed file.
+        is_through = is_all and status in (Status.DONE, Status.FAILED)
+        sweep_partials(dest, unused_since=started - _TIME_STEP if is_through else None)
+        return status
 
 
 def _plan(downloads: Iterator[Download], report: Report) -> Status:

@@ -115,7 +115,7 @@ class Source:
         """Return the download of a listed file, below ``into``."""
         return Download(
             Mirrors(self._place(mirror) for mirror in entry.places(base)),
-            FileWriter(entry.path, within=into, keep=True),
+            FileWriter(entry.path, within=into, keep=True, resume=True),
             validations=_validations(entry),
             remote=remote,
             attachment=entry.path,

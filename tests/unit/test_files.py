@@ -21,7 +21,8 @@ import pytest
 
 from pulp_download.arguments import as_writer
 from pulp_download.errors import InvalidInput, WriteError
-from pulp_download.files import ExistingFile, FileWriter
+from pulp_download.files import FileWriter
+from pulp_download.standing import ExistingFile
 from pulp_download.writers import MemoryWriter
 from tests.unit.children import become_nobody, in_child
 

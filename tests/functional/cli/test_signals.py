@@ -75,6 +75,7 @@ def test_a_signal_at_any_moment_leaves_nothing_and_the_summary_is_the_last_word(
 
 
 @pytest.mark.fault(124)
+@pytest.mark.leaks("what it had of its files is for the next run", allow=("partials",))
 def test_a_person_reads_the_summary_of_an_interrupted_run(
     command: Command, server: FaultServer
 ) -> None:
