@@ -75,7 +75,7 @@ class Hosts:
         self._limits = limits
         self._lock = threading.Lock()
         self._hosts: dict[Origin, Host] = {}
-        self._active = 0
+        self._active = self._waiting = 0  # turns
         self._in_all = limits.in_all or math.inf
         self.bound = limits.per_host or limits.in_all or DEFAULT_PER_HOST
 
@@ -151,6 +151,7 @@ class Hosts:
                     self._grant(turn, host, now)
                     return True
             turn.wanted = tuple(wanted)
+            self._waiting += 1
             for host in wanted:
                 host.waiting.append(turn)
                 self._wake_later(host, now)
@@ -176,8 +177,9 @@ class Hosts:
                 elif host is not None and error is not None:
                     host.failed(error, turn.since, now, self._limits.retry_after)
                 turn.asked = None
-            granted = self._granted(now) if self._is_anybody_waiting() else ()
-        _wake(granted)
+            granted = self._granted(now) if self._waiting else ()
+        if granted:
+            _wake(granted)
 
     def close(self) -> None:
         """Forget who waits; they are stopped by others."""
@@ -200,9 +202,6 @@ class Hosts:
             for other in self._hosts.values()
             if other is not host
         )
-
-    def _is_anybody_waiting(self) -> bool:
-        return any(host.waiting for host in self._hosts.values())
 
     def _grant(self, turn: Turn, host: Host, now: float) -> None:
         turn.host = host
@@ -230,6 +229,7 @@ class Hosts:
     def _forget(self, turn: Turn) -> None:
         """Take a turn out of the queues."""
         wanted, turn.wanted = turn.wanted, ()
+        self._waiting -= 1
         for host in wanted:
             host.waiting.remove(turn)
             if not host.waiting:

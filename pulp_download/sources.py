@@ -43,7 +43,7 @@ class Sources:
         self._remote = remote
         self._watch = watch
         self._turn = watch.turn = Turn(remote.hosts, watch)
-        self._leads = Leads(download.validations)
+        self._leads: Leads | None = None
         self._attempts: Attempts | None = None
 
     @property
@@ -68,10 +68,13 @@ class Sources:
         Then ``error`` is the last failure. Yields while there is something to wait for.
         """
         if self._attempts is None:
-            places = yield from self._places()
+            places: Sequence[Mirror] = self._download.mirrors
+            if any(type(mirror.url) is Relative for mirror in places):
+                places = yield from self._resolved(places)
             self._attempts = Attempts(self._remote.retry_policy, places)
         while True:
-            yield from self._follow_leads(self._attempts)
+            if self._leads is not None:
+                yield from self._follow(self._leads, self._attempts)
             step = self._attempts.next_step()
             if isinstance(step, GiveUp):
                 self.error = step.error
@@ -80,13 +83,24 @@ class Sources:
             if isinstance(step, Wait):
                 yield step
                 continue
-            self.current = yield from self._placed(step.sources)
-            self._watch_rivals(self._attempts)
+            sources, hosts = step.sources, self._remote.hosts
+            if len(sources) > 1:
+                sources = tuple(hosts.ranked(sources, self._remote.policy))
+            wanted = [hosts.at(source.absolute.origin) for source in sources]
+            if not self._turn.take(wanted):
+                yield from self._wait()
+            assert self._turn.host is not None
+            self.current = sources[wanted.index(self._turn.host)]
+            if len(self._attempts.untried) > 1:
+                self._watch_rivals(self._attempts.untried)
             return self.current
 
     def hear(self, opened: Opened) -> None:
         """Listen to what an answer says about other places."""
-        self._leads.hear(opened)
+        if opened.header("link") is not None:
+            if self._leads is None:
+                self._leads = Leads(self._download.validations)
+            self._leads.hear(opened)
 
     def failed(self, error: DownloadError) -> float | None:
         """Record a failed try of the current source; see :meth:`Attempts.failed`."""
@@ -100,11 +114,10 @@ class Sources:
         self._turn.leave(error)
         self._watch.turn = self._turn.wake = None
 
-    def _places(self) -> Generator[Wait | Awaited | Turn, None, Sequence[Mirror]]:
+    def _resolved(
+        self, mirrors: Sequence[Mirror]
+    ) -> Generator[Wait | Awaited | Turn, None, Sequence[Mirror]]:
         """Return where to ask, relative places below each base."""
-        mirrors = self._download.mirrors
-        if not any(isinstance(mirror.url, Relative) for mirror in mirrors):
-            return mirrors
         bases = self._remote.bases
         while bases.known is None:
             if not bases.claim():
@@ -119,38 +132,29 @@ class Sources:
                 raise
         return tuple(resolved(mirrors, bases.known))
 
-    def _follow_leads(self, attempts: Attempts) -> Generator[Wait | Awaited | Turn, None, None]:
+    def _follow(
+        self, leads: Leads, attempts: Attempts
+    ) -> Generator[Wait | Awaited | Turn, None, None]:
         """Take the places that answers named; read a metalink when nothing else is untried."""
-        if not attempts.history:
-            return
-        if not attempts.untried and (metalink := self._leads.metalink) is not None:
+        if not attempts.untried and leads.metalink is not None:
             name = self.current.absolute.path.rpartition("/")[2]
             try:
-                self._leads.read((yield from document(self._remote, metalink, self._watch)), name)
+                leads.read((yield from document(self._remote, leads.metalink, self._watch)), name)
             except DownloadError:
                 self._watch.check()
-                self._leads.metalink = None
-        if new := self._leads.take(attempts.known):
-            attempts.learn(new)
+                leads.metalink = None
+        attempts.learn(leads.take(attempts.known))
 
-    def _placed(self, sources: Sequence[Mirror]) -> Generator[Turn, None, Mirror]:
-        """Choose a source whose host has a place for this run, and take it."""
-        hosts = self._remote.hosts
-        if len(sources) > 1:
-            sources = hosts.ranked(sources, self._remote.policy)
-        wanted = [hosts.at(source.absolute.origin) for source in sources]
-        if not self._turn.take(wanted):
-            while self._turn.host is None:
-                yield self._turn
-                self._watch.check()
-            if not self.history:
-                self._watch.start()  # that was queueing
-        assert self._turn.host is not None
-        return sources[wanted.index(self._turn.host)]
+    def _wait(self) -> Generator[Turn, None, None]:
+        """Wait for a place."""
+        while self._turn.host is None:
+            yield self._turn
+            self._watch.check()
+        if not self.history:
+            self._watch.start()  # that was queueing
 
-    def _watch_rivals(self, attempts: Attempts) -> None:
+    def _watch_rivals(self, untried: Sequence[Mirror]) -> None:
         """Have a try ended as soon as another source is much faster."""
-        if len(attempts.untried) > 1:
-            others = [mirror for mirror in attempts.untried if mirror is not self.current]
-            size = expected_size(self._download.validations)
-            self._watch.rivals = Rivals(self._remote.hosts, others, size, time.monotonic())
+        others = [mirror for mirror in untried if mirror is not self.current]
+        size = expected_size(self._download.validations)
+        self._watch.rivals = Rivals(self._remote.hosts, others, size, time.monotonic())
