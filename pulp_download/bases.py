@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 from pulp_download.errors import DownloadError
 from pulp_download.mirrors import mirror_list
@@ -41,7 +42,7 @@ class Bases:
             if self._failure is not None:
                 moment, error = self._failure
                 if time.monotonic() - moment < _BAD_FOR:
-                    raise error
+                    raise copy(error)
                 self._failure = None
             if self._is_claimed or self.known is not None:
                 return False

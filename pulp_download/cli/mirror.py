@@ -12,9 +12,9 @@ from typing import Any
 import click
 
 from pulp_download.cli.interruption import Interrupted, interruptible
-from pulp_download.cli.options import common, common_options
+from pulp_download.cli.options import common, common_options, listed, variable
 from pulp_download.cli.report import PLANNED, Report
-from pulp_download.cli.source import Source
+from pulp_download.cli.source import Source, read_mirror_list
 from pulp_download.cli.status import Status
 from pulp_download.cli.transfer import connected, log_to_stderr, transfer
 from pulp_download.download import Download
@@ -37,6 +37,20 @@ _TIME_STEP = 2.0
     help="The manifest's format, where name and content do not tell.",
 )
 @click.option("--base-url", help="What relative names are resolved against.")
+@click.option(
+    "--mirror-list",
+    type=listed,
+    metavar="FILE|URL",
+    help="A list of more places that have what SOURCE names by relative paths.",
+)
+@click.option(
+    "--mirror-var",
+    "mirror_variables",
+    type=variable,
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What $NAME stands for in the mirror list; may be repeated.",
+)
 @click.option("--include", multiple=True, metavar="GLOB", help="Only paths that match; * takes /.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="No paths that match.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; fetch only the manifest.")
@@ -68,6 +82,7 @@ def mirror(
             manifest = stack.enter_context(origin.manifest(remote, format_name, interruption))
             manifest.check()
             base = origin.base_for(manifest)
+            read_mirror_list(remote, interruption)
         except DownloadError as error:
             raise click.ClickException(error.at(redacted(source)).message) from None
         except Interrupted as interrupted:

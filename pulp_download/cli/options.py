@@ -48,6 +48,22 @@ def place(text: str) -> URL:
         raise click.BadParameter(str(error)) from None
 
 
+def listed(text: str) -> str:
+    """Read a URL, or a path, as a URL."""
+    if "://" not in text:
+        return Path(text).absolute().as_uri()
+    place(text)
+    return text
+
+
+def variable(text: str) -> tuple[str, str]:
+    """Read NAME=VALUE."""
+    name, equals, value = text.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z0-9_]+", name):
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
 @dataclass(frozen=True, kw_only=True)
 class Common:
     """What both commands are told, as values."""
@@ -75,6 +91,12 @@ _OPTIONS = (
                  help="Seconds without an answer or without a byte."),
     click.option("--total-timeout", type=_SECONDS,
                  help="Seconds for one file, retries included."),
+    click.option("--per-host", type=click.IntRange(1, 1000), metavar="N",
+                 help="Transfers at one host (default: --concurrency)."),
+    click.option("--limit-rate", type=size, metavar="BYTES",
+                 help="Bytes a second, all files together."),
+    click.option("--host-state", type=_FILE,
+                 help="Remember in FILE how well each host did, for the next run."),
     click.option("--min-speed", type=size, metavar="BYTES", default=1000, show_default=True,
                  help="Bytes a second; less over 30 s is a failed try, 0 allows any."),
     click.option("--username", help="For Basic authentication, with --password-file."),
@@ -129,6 +151,11 @@ def common(options: dict[str, Any]) -> Common:
             sock_read_timeout=take("read_timeout"),
             total_timeout=take("total_timeout"),
             min_speed=take("min_speed"),
+            per_host=take("per_host") or options["concurrency"],
+            max_speed=take("limit_rate"),
+            state_file=_text(take("host_state")),
+            mirror_list=take("mirror_list", None),
+            mirror_variables=take("mirror_variables", ()),
         )
     except InvalidInput as error:
         raise click.UsageError(str(error)) from None

@@ -10,17 +10,18 @@ from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from pulp_download.cli.interruption import Interruption
 from pulp_download.download import Download
-from pulp_download.errors import InvalidInput
+from pulp_download.errors import InvalidInput, ManifestError
 from pulp_download.files import FileWriter
 from pulp_download.manifests import Manifest, ManifestEntry
-from pulp_download.mirrors.mirror import Mirror, Mirrors
+from pulp_download.mirrors.mirror import Mirror, Mirrors, Relative
 from pulp_download.remote import Remote
 from pulp_download.urls import URL, Credentials, Origin
 from pulp_download.validations import DigestValidation, SizeValidation, Validation
+from pulp_download.writers import MemoryWriter
 
 _CHUNK = 1 << 16
 
@@ -113,8 +114,11 @@ class Source:
 
     def download(self, entry: ManifestEntry, base: URL, into: Path, remote: Remote) -> Download:
         """Return the download of a listed file, below ``into``."""
+        places = [self._place(mirror) for mirror in entry.places(base)]
+        if entry.is_relative and remote.bases.are_there:
+            places.append(Mirror(Relative(quote(entry.path))))
         return Download(
-            Mirrors(self._place(mirror) for mirror in entry.places(base)),
+            Mirrors(places),
             FileWriter(entry.path, within=into, keep=True, resume=True),
             validations=_validations(entry),
             remote=remote,
@@ -149,6 +153,20 @@ class Source:
             Download(places, spool, validations=validations, remote=remote).run()
         with spool.open("rb") as file:
             yield from iter(lambda: file.read(_CHUNK), b"")
+
+
+def read_mirror_list(remote: Remote, interruption: Interruption) -> None:
+    """Read the remote's mirror list now, if it has one, so that a bad one is refused as a whole."""
+    bases = remote.bases
+    if bases.place is None:
+        return
+    document = MemoryWriter()
+    with interruption.stopping(remote.close):
+        Download(Mirrors([bases.place]), document, remote=remote).run()
+    try:
+        bases.learn(document.getvalue())
+    except ManifestError as error:
+        raise error.at(bases.place.url.redacted) from None
 
 
 def _validations(entry: ManifestEntry) -> list[Validation]:
