@@ -29,7 +29,6 @@ from pulp_download.errors import (
     ConnectionFailed,
     DigestMismatch,
     DownloadError,
-    FailedTry,
     InvalidExpectation,
     InvalidInput,
     InvalidSettings,
@@ -37,6 +36,7 @@ from pulp_download.errors import (
     ManifestError,
     NotAuthorized,
     NotFound,
+    PieceMismatch,
     ProtocolViolation,
     ProxyFailed,
     ServerFailed,
@@ -58,10 +58,12 @@ from pulp_download.errors import (
 from pulp_download.events import Event, Finished, Observer, Progressed, Started, TryFailed
 from pulp_download.files import FileWriter
 from pulp_download.futures import DownloadFuture
+from pulp_download.pieces import Pieces
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.settings import Settings
 from pulp_download.sweeping import sweep_partials
+from pulp_download.tries import FailedTry
 from pulp_download.validations import DigestValidation, SizeValidation, Validation
 from pulp_download.version import VERSION as __version__
 from pulp_download.writers import MemoryWriter, Writer
@@ -90,6 +92,8 @@ __all__ = [
     "NotAuthorized",
     "NotFound",
     "Observer",
+    "PieceMismatch",
+    "Pieces",
     "Progressed",
     "ProtocolViolation",
     "ProxyFailed",

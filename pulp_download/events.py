@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from pulp_download.errors import DownloadError, FailedTry
+from pulp_download.errors import DownloadError
+from pulp_download.tries import FailedTry
 
 if TYPE_CHECKING:
     from pulp_download.download import Download

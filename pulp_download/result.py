@@ -10,7 +10,7 @@ from urllib3 import HTTPHeaderDict
 
 from pulp_download.adapters.framing import Head
 from pulp_download.asking import headers_of
-from pulp_download.errors import FailedTry
+from pulp_download.tries import FailedTry
 
 if TYPE_CHECKING:
     from pulp_download.download import Download

@@ -17,8 +17,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pulp_download.errors import DownloadError, FailedTry, ServerFailed, Throttled
+from pulp_download.errors import DownloadError, ServerFailed, Throttled
 from pulp_download.mirrors.mirror import Mirror
+from pulp_download.tries import FailedTry
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ import pytest
 # From the ground up. A room (a module or a folder of the package) knows rooms of lower floors,
 # never of its own or a higher one. Inside a folder the files may know each other, without cycles.
 FLOORS = (
-    ("folders", "partials", "printable", "ranges", "version"),
+    ("folders", "partials", "printable", "ranges", "tries", "version"),
     ("errors",),
     ("urls", "validations"),
     ("pieces",),
-    ("mirrors",),
+    ("mirrors", "repair"),
     ("events", "paths", "retries", "settings", "standing", "writers"),
     ("sinks",),
     (
@@ -43,7 +43,7 @@ FLOORS = (
     ("result",),
     ("remote",),
     ("delivery", "making"),
-    ("notes",),
+    ("mending", "notes"),
     ("content", "fetch"),
     ("run",),
     ("download",),

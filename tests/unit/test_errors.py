@@ -15,7 +15,6 @@ from pulp_download.errors import (
     ConnectionFailed,
     DigestMismatch,
     DownloadError,
-    FailedTry,
     InvalidExpectation,
     InvalidInput,
     InvalidSettings,
@@ -23,6 +22,7 @@ from pulp_download.errors import (
     ManifestError,
     NotAuthorized,
     NotFound,
+    PieceMismatch,
     ProtocolViolation,
     ProxyFailed,
     ServerFailed,
@@ -41,6 +41,7 @@ from pulp_download.errors import (
     ValidationError,
     WriteError,
 )
+from pulp_download.tries import FailedTry
 
 URL = "http://host/a?token=***"
 
@@ -86,6 +87,12 @@ EXAMPLES: list[tuple[DownloadError, str, bool, bool]] = [
     (SizeMismatch(10, 5, url=URL), f"{URL}: expected 10 bytes, got 5", True, False),
     (SizeMismatch(10, 11, url=URL), f"{URL}: expected 10 bytes, got at least 11", False, False),
     (DigestMismatch("md5", "aa", "bb", url=URL), f"{URL}: expected md5 aa, got bb", True, False),
+    (
+        PieceMismatch(3, 30, 10, url=URL),
+        f"{URL}: piece 3 (10 bytes at 30) has a wrong digest",
+        True,
+        False,
+    ),
     (ManifestError("why", line=3, url=URL), f"{URL}: line 3: why", False, False),
     (ManifestError("why"), "why", False, False),
     (WriteError("No space", path="/a", errno=28), "/a: No space", False, True),

@@ -13,7 +13,6 @@ from pulp_download.errors import (
     ConnectionFailed,
     DigestMismatch,
     DownloadError,
-    FailedTry,
     NotFound,
     ServerFailed,
     Throttled,
@@ -30,6 +29,7 @@ from pulp_download.retries import (
     parse_http_date,
     parse_retry_after,
 )
+from pulp_download.tries import FailedTry
 
 A, B, C = (Mirror(f"http://{host}/x") for host in "abc")
 
