@@ -37,6 +37,7 @@ from pulp_download.errors import (
     ManifestError,
     NotAuthorized,
     NotFound,
+    PieceMismatch,
     ProtocolViolation,
     ProxyFailed,
     ServerFailed,
@@ -60,6 +61,7 @@ from pulp_download.events import Event, Finished, Observer, Progressed, Started,
 from pulp_download.files import FileWriter
 from pulp_download.futures import DownloadFuture
 from pulp_download.mirrors.mirror import Mirror, Mirrors
+from pulp_download.pieces import Pieces
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.settings import Settings
@@ -94,6 +96,8 @@ __all__ = [
     "NotAuthorized",
     "NotFound",
     "Observer",
+    "PieceMismatch",
+    "Pieces",
     "Progressed",
     "ProtocolViolation",
     "ProxyFailed",

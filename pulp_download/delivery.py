@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from typing import Protocol
 
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened, headers_of
@@ -17,6 +18,17 @@ from pulp_download.settings import Settings
 from pulp_download.statuses import error_of
 from pulp_download.validations import Checks, Chunk, Validation, judges_content
 from pulp_download.watch import Watch
+
+
+class Ask(Protocol):
+    """How a run asks a source, with these conditions; yields while an answer is awaited.
+
+    Returns an answer whose status is 200 or one of ``answers``.
+    """
+
+    def __call__(
+        self, source: Mirror, conditions: Mapping[str, str], answers: Collection[int], /
+    ) -> Generator[Awaited | Turn, None, Opened]: ...
 
 
 def answered(
@@ -151,6 +163,13 @@ class Delivery:
             self._give_up(error)
             raise
         return piece
+
+    def conclude(self, checks: Checks) -> None:
+        """Let checks that have seen the whole file have the last word on this part of it."""
+        self.digests = checks.finish()
+        self.checks = checks
+        self.size = checks.received
+        self.length_verified = True
 
     @property
     def is_all_read(self) -> bool:

@@ -28,7 +28,8 @@
     │           └── Throttled                 429, 503 that asks for a longer wait than allowed
     ├── ValidationError                       the bytes are not those expected
     │   ├── SizeMismatch
-    │   └── DigestMismatch
+    │   ├── DigestMismatch
+    │   └── PieceMismatch                     of one piece of the file
     ├── ManifestError                         a list of files that cannot be trusted or read
     ├── WriteError                            the local end: no space, no permission, no such place
     └── Cancelled                             somebody asked for it to stop
@@ -224,6 +225,15 @@ class DigestMismatch(ValidationError):
         self.algorithm = algorithm
         self.expected = expected
         self.actual = actual
+
+
+class PieceMismatch(ValidationError):
+    """Piece number ``index``, ``length`` bytes from ``offset`` on, is not as expected."""
+
+    def __init__(self, index: int, offset: int, length: int, *, url: str | None = None):
+        super().__init__(f"piece {index} ({length} bytes at {offset}) has a wrong digest", url=url)
+        self.args = (index, offset, length)
+        self.index, self.offset, self.length = index, offset, length
 
 
 class ManifestError(DownloadError):

@@ -32,3 +32,8 @@ def verified_digests(
         return checks.finish()
     except ValidationError:
         return None
+
+
+def needs_upstream(existing: Existing, validations: Sequence[Validation]) -> bool:
+    """Tell whether it could be the file, and only upstream can say so."""
+    return could_be_right(existing, validations) and not judges_content(validations)

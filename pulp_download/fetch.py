@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import email.utils
 import logging
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.framing import BUFFER_SIZE
 from pulp_download.asking import Opened
-from pulp_download.delivery import Delivery
+from pulp_download.delivery import Ask, Delivery
 from pulp_download.edition import edition_of
-from pulp_download.errors import DownloadError, ProtocolViolation, ValidationError, WriteError
+from pulp_download.errors import (
+    DownloadError,
+    PieceMismatch,
+    ProtocolViolation,
+    ValidationError,
+    WriteError,
+)
 from pulp_download.events import Teller
-from pulp_download.existing import could_be_right, verified_digests
+from pulp_download.existing import needs_upstream, verified_digests
 from pulp_download.hosts import Turn
 from pulp_download.making import Making, source_key
+from pulp_download.mending import Mending
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.notes import noted, recalled
+from pulp_download.pieces import repairable
+from pulp_download.repair import Repair, repair_of
 from pulp_download.settings import Settings
 from pulp_download.statuses import modified
 from pulp_download.validations import Checks, judges_content
@@ -48,17 +57,6 @@ class Kept(NamedTuple):
     delivery: Delivery | None = None
 
 
-class Ask(Protocol):
-    """How a source is asked, with these conditions; yields while an answer is awaited.
-
-    Returns an answer whose status is 200 or one of ``answers``.
-    """
-
-    def __call__(
-        self, source: Mirror, conditions: Mapping[str, str], answers: Collection[int], /
-    ) -> Generator[Awaited | Turn, None, Opened]: ...
-
-
 class Fetch:
     """The sink of one run, and what each try does with it. Used by one thread at a time."""
 
@@ -67,20 +65,24 @@ class Fetch:
         "_existing",
         "_is_touched",
         "_made",
+        "_repair",
         "_settings",
         "_sink",
         "_teller",
+        "_validations",
         "_watch",
     )
 
     def __init__(self, download: Download, settings: Settings, watch: Watch, teller: Teller):
         self._download = download
+        self._validations = repairable(download.validations)
         self._settings = settings
         self._watch = watch
         self._teller = teller
         self._sink: Sink | None = None
         self._is_touched = False  # there may be bytes in the sink
         self._made: Making | None = None
+        self._repair: Repair | None = None
         self._existing: Existing | None = None
 
     def attempt(self, source: Mirror, ask: Ask) -> Generator[Awaited | Turn, None, Delivery | Kept]:
@@ -92,14 +94,18 @@ class Fetch:
             if self._sink.is_lasting:
                 self._made = self._found(self._sink)
         delivery = None
-        if self._made is not None:
-            delivery = yield from self._continued(self._made, source, ask)
-        if delivery is None:
-            opened = yield from self._asked(source, ask)
-            delivery = self._afresh(opened, source)
-            if opened.status == 304 and self._existing is not None:
-                self._keep()
-                return Kept(self._existing.size, {}, delivery)
+        if self._repair is None:
+            if self._made is not None:
+                delivery = yield from self._continued(self._made, source, ask)
+            if delivery is None and self._repair is None:
+                opened = yield from self._asked(source, ask)
+                delivery = self._afresh(opened, source)
+                if opened.status == 304 and self._existing is not None:
+                    self._keep()
+                    return Kept(self._existing.size, {}, delivery)
+        if self._repair is not None:
+            delivery = yield from self._mended(self._repair, source, ask)
+        assert delivery is not None
         self._commit(delivery)
         return delivery
 
@@ -121,12 +127,12 @@ class Fetch:
     def _continued(
         self, made: Making, source: Mirror, ask: Ask
     ) -> Generator[Awaited | Turn, None, Delivery | None]:
-        """Have the rest, or whatever else the source answers; None to ask for the whole file.
+        """Have the rest, or whatever else the source answers.
 
-        What came in two parts and is wrong says nothing about the source: the parts may not belong
-        together. So it is no failed try.
+        None to ask for the whole file, or for pieces of it. What came in two parts and is wrong
+        says nothing about the source: the parts may not belong together. So it is no failed try.
         """
-        is_judged = judges_content(self._download.validations)
+        is_judged = judges_content(self._validations)
         conditions = made.conditions(source, is_judged=is_judged)
         if conditions is None:
             return None
@@ -143,8 +149,11 @@ class Fetch:
             delivery = self._delivery(opened, source, made.checks, total)
             self._stored(delivery)
         except (ValidationError, ProtocolViolation) as error:
+            if self._repair is not None:
+                raise
             log.debug("%s: continued, and wrong: %s", source.url.redacted, error.message)
-            self._made = None
+            self._repair = repair_of(made.checks) if isinstance(error, PieceMismatch) else None
+            self._made = None if self._repair is None else made
             return None
         return delivery
 
@@ -164,7 +173,7 @@ class Fetch:
     def _delivery(
         self, opened: Opened, source: Mirror, checks: Checks | None = None, total: int | None = None
     ) -> Delivery:
-        validations = self._download.validations if opened.status != 304 else ()
+        validations = self._validations if opened.status != 304 else ()
         return Delivery(
             opened, source, self._watch, validations, self._settings, checks=checks, total=total
         )
@@ -174,6 +183,7 @@ class Fetch:
         sink = self._sink
         assert sink is not None
         self._is_touched = True
+        began = delivery.received
         try:
             piece = delivery.receive(BUFFER_SIZE)
             # What came in one piece will be whole in a moment.
@@ -184,6 +194,8 @@ class Fetch:
                     self._teller.progressed(delivery.received, delivery.size)
                 sink.write(piece)
                 piece = delivery.receive(BUFFER_SIZE)
+        except PieceMismatch as error:
+            self._blame(delivery, began, error)
         except BaseException as error:
             self._made = self._left(delivery, error)
             raise
@@ -193,17 +205,43 @@ class Fetch:
     def _describe(self, sink: Sink, delivery: Delivery) -> None:
         edition = edition_of(delivery.opened.header, delivery.size)
         source = source_key(delivery.source)
-        sink.describe(noted(edition, source, self._download.validations))
+        sink.describe(noted(edition, source, self._validations))
 
     def _left(self, delivery: Delivery, error: BaseException) -> Making | None:
         """Return what a delivery that broke has made of the file, or None."""
         is_ours = isinstance(error, DownloadError) and not isinstance(error, _WRONG)
         if not delivery.received or not (is_ours or not isinstance(error, Exception)):
             return None
+        return self._making(delivery)
+
+    def _making(self, delivery: Delivery) -> Making:
         source = source_key(delivery.source)
         if self._made is not None and self._made.source == source:
             return self._made  # the edition that a 206 is part of says more than the 206
         return Making(delivery.checks, edition_of(delivery.opened.header, delivery.size), source)
+
+    def _blame(self, delivery: Delivery, began: int, error: PieceMismatch) -> None:
+        """Have wrong pieces mended; raises the error of one that was wholly in this delivery."""
+        self._repair = repair_of(delivery.checks)
+        self._made = None if self._repair is None else self._making(delivery)
+        own = error if self._repair is None else self._repair.error(since=began)
+        if own is not None:
+            raise own from None
+
+    def _mended(
+        self, repair: Repair, source: Mirror, ask: Ask
+    ) -> Generator[Awaited | Turn, None, Delivery]:
+        """Have wrong pieces fetched again, and the whole judged."""
+        assert self._sink is not None
+        mending = Mending(
+            repair, self._sink, self._validations, self._settings, self._watch, self._teller
+        )
+        try:
+            return (yield from mending.from_source(source, ask))
+        except ValidationError:
+            if repair.is_done:  # the pieces are right, and the file is not
+                self._repair = self._made = None
+            raise
 
     def _found(self, sink: Sink) -> Making | None:
         """Return what an earlier run left, if it can be gone on with."""
@@ -212,7 +250,10 @@ class Fetch:
             return None
         self._watch.may_block()
         self._is_touched = True
-        return recalled(facts, self._download.validations, sink.chunks(), self._watch.check)
+        made = recalled(facts, self._validations, sink.chunks(), self._watch.check)
+        if made is not None and made.offset == made.total:
+            self._repair = repair_of(made.checks)
+        return made
 
     def _commit(self, delivery: Delivery) -> None:
         assert self._sink is not None
@@ -227,14 +268,13 @@ class Fetch:
         existing = sink.existing()
         if existing is None:
             return None
-        validations = self._download.validations
         self._watch.may_block()
         try:
-            digests = verified_digests(existing, validations, self._watch.check)
+            digests = verified_digests(existing, self._validations, self._watch.check)
             if digests is not None:
                 self._keep()
                 return Kept(existing.size, digests)
-            if could_be_right(existing, validations) and not judges_content(validations):
+            if needs_upstream(existing, self._validations):
                 self._existing = existing
             return None
         finally:

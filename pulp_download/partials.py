@@ -63,9 +63,8 @@ def claim(prefix: str, stem: str, directory: int | None, *, make: bool) -> Parti
         return None
     try:
         _lock(lock, path, directory)
-        there = os.stat(path, dir_fd=directory, follow_symlinks=False)
         # Whoever had it may have removed the name between our opening and our locking.
-        if _is_ours(lock) and os.path.samestat(os.fstat(lock), there):
+        if _is_ours(lock):
             return Partial(lock, prefix, stem, directory)
     except OSError:
         pass
@@ -169,6 +168,6 @@ def _digest(facts: bytes) -> bytes:
 
 
 def _is_ours(descriptor: int) -> bool:
-    """Tell that no file of anybody's, or with another name, would be written to."""
+    """Tell that it is a file of ours with one name, so that nothing else is written to."""
     facts = os.fstat(descriptor)
     return stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1 and facts.st_uid == os.geteuid()

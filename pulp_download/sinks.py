@@ -93,6 +93,16 @@ class FileSink:
         except (OSError, ValueError) as error:
             raise write_error(error, self._shown) from None
 
+    def write_at(self, offset: int, chunk: Chunk) -> None:
+        assert self._file is not None
+        rest = memoryview(chunk)
+        try:
+            while rest:
+                written = os.pwrite(self._file, rest, offset)
+                offset, rest = offset + written, rest[written:]
+        except OSError as error:
+            raise write_error(error, self._shown) from None
+
     def chunks(self) -> Iterator[bytes]:
         offset = 0
         try:

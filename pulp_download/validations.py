@@ -10,11 +10,12 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pulp_download.errors import DigestMismatch, InvalidExpectation, SizeMismatch
 
 Chunk = bytes | bytearray | memoryview
+Found = TypeVar("Found")
 
 
 class Check(Protocol):
@@ -105,7 +106,7 @@ class _DigestCheck:
 
     def __init__(self, validation: DigestValidation):
         self.validation = validation
-        self._hash = _constructor(validation.algorithm)(usedforsecurity=False)
+        self._hash = constructor(validation.algorithm)(usedforsecurity=False)
         self.update = self._hash.update
 
     def finish(self) -> None:
@@ -115,7 +116,7 @@ class _DigestCheck:
 
 
 @cache
-def _constructor(algorithm: str) -> Callable[..., Any]:
+def constructor(algorithm: str) -> Callable[..., Any]:
     """Return what makes a hash object; ``hashlib.new`` would look it up every time."""
     return getattr(hashlib, algorithm, None) or partial(hashlib.new, algorithm)
 
@@ -167,6 +168,10 @@ class Checks:
             raise SizeMismatch(self.expected_size, self.received)
         for check in self._checks:
             check.update(chunk)
+
+    def find(self, kind: type[Found]) -> Found | None:
+        """Return the first check of this kind."""
+        return next((check for check in self._checks if isinstance(check, kind)), None)
 
     def finish(self) -> dict[str, str]:
         """Take the end; return the digests that were computed, lower-case hex by algorithm."""

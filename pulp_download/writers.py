@@ -64,6 +64,9 @@ class Sink(Protocol):
     def describe(self, facts: str) -> None:
         """Have what is written from now on kept with these facts; empty: have nothing kept."""
 
+    def write_at(self, offset: int, chunk: Chunk) -> None:
+        """Write over what was written there; ``write`` goes on where it was."""
+
     def chunks(self) -> Iterator[bytes]:
         """Yield what has been written, from byte zero on."""
 
@@ -140,6 +143,11 @@ class MemorySink:
 
     def write(self, chunk: Chunk) -> None:
         self._buffer.write(chunk)
+
+    def write_at(self, offset: int, chunk: Chunk) -> None:
+        self._buffer.seek(offset)
+        self._buffer.write(chunk)
+        self._buffer.seek(0, io.SEEK_END)
 
     def chunks(self) -> Iterator[bytes]:
         yield self._buffer.getvalue()

@@ -174,4 +174,6 @@ def _validations(entry: ManifestEntry) -> list[Validation]:
     validations: list[Validation] = [DigestValidation(*digest) for digest in entry.digests]
     if entry.size is not None:
         validations.append(SizeValidation(entry.size))
+    if entry.pieces is not None:
+        validations.append(entry.pieces)
     return validations

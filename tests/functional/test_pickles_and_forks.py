@@ -67,6 +67,7 @@ SAMPLES: dict[str, DownloadError] = {
         errors.ValidationError("wrong", url="http://a.test/"),
         errors.SizeMismatch(6, 7, url="http://a.test/"),
         errors.DigestMismatch("md5", "0" * 32, "1" * 32, url="http://a.test/"),
+        errors.PieceMismatch(3, 300, 100, url="http://a.test/"),
         errors.ManifestError("two fields", line=7, url="http://a.test/"),
         errors.WriteError("no space", path="/a/b", errno=28),
         errors.Cancelled("the batch was closed", url="http://a.test/"),
