@@ -41,9 +41,8 @@ class Repair:
         return self._pieces.error(min(behind), self.total) if behind else None
 
     def begin(self, position: int) -> None:
-        """Expect the bytes from ``position`` on, which is no place within a missing piece."""
+        """Expect the bytes from ``position`` on, which is where a piece begins."""
         self._position = position
-        self._hash = None
 
     def take(self, chunk: Chunk) -> Iterator[tuple[int, memoryview]]:
         """Take the next bytes; yield those that are missing, each with its offset.

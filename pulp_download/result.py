@@ -46,7 +46,10 @@ class Result:
 
     @property
     def headers(self) -> HTTPHeaderDict:
-        """The answer's fields, repeats kept; empty where nothing was asked."""
+        """The last answer's fields, repeats kept; empty where nothing was asked.
+
+        As they came: of a file that was gone on with, those of its last part (``Content-Range``).
+        """
         return headers_of(self.fields)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -34,6 +34,7 @@ from tests.servers import (
     cut,
     published,
     reply,
+    stalled_body,
     truncated,
     when,
 )
@@ -171,8 +172,18 @@ def test_a_mirror_without_ranges_is_read_through_and_only_what_is_missing_is_tak
     assert asked_of(server, "/b") == ["bytes=3000-3999"]
 
 
+def test_a_whole_file_is_read_no_further_than_the_last_piece_that_is_missing(
+    server: FaultServer, target: Path
+) -> None:
+    server.on("/a", published(spoilt(3)))
+    server.on("/b", stalled_body(BODY, sent=4000))
+    run(server, "ab", target)
+    assert target.read_bytes() == BODY
+
+
 WRONG_PARTS = {
     "another-start": {"Content-Range": "bytes 2999-3998/10240"},
+    "an-earlier-start": {"Content-Range": "bytes 2999-3999/10240"},
     "another-end": {"Content-Range": "bytes 3000-3998/10240"},
     "another-total": {"Content-Range": "bytes 3000-3999/10241"},
     "a-coding": {"Content-Range": "bytes 3000-3999/10240", "Content-Encoding": "gzip"},

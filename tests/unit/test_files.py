@@ -111,6 +111,33 @@ def test_a_relative_path_is_one_from_here(tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "a").read_bytes() == (tmp_path / "x/b").read_bytes() == b"good"
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_what_was_written_can_be_written_over_and_read_back(tmp_path: Path, resume: bool) -> None:
+    with FileWriter(tmp_path / "a", resume=resume).open() as sink:
+        assert list(sink.chunks()) == []
+        if resume:
+            sink.describe("facts")
+        sink.write(b"012345")
+        sink.write_at(2, b"xy")
+        sink.write(b"67")
+        assert b"".join(sink.chunks()) == b"01xy4567"
+    assert (tmp_path / "a").read_bytes() == b"01xy4567"
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.fault(142)
+def test_a_short_write_in_a_place_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really_write = os.pwrite
+    with FileWriter(tmp_path / "a").open() as sink:
+        sink.write(b"0123456789")
+        monkeypatch.setattr(os, "pwrite", lambda fd, data, at: really_write(fd, data[:2], at))
+        sink.write_at(3, b"abcde")
+        monkeypatch.undo()
+    assert (tmp_path / "a").read_bytes() == b"012abcde89"
+
+
 @pytest.mark.fault(142)
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_a_short_write_is_gone_on_with(
@@ -728,7 +755,8 @@ def test_a_file_that_cannot_be_read_to_its_end_is_a_write_error(
 
 
 def test_a_writer_is_a_value_and_knows_its_path(tmp_path: Path) -> None:
-    writer = FileWriter("./d/a", within=tmp_path, keep=True)
+    writer = FileWriter("./d/a", within=tmp_path, keep=True, resume=True)
+    assert writer != FileWriter("./d/a", within=tmp_path, keep=True)
     assert writer.path == tmp_path / "d" / "a"
     assert pickle.loads(pickle.dumps(writer)) == writer
     assert FileWriter(tmp_path / "a") == FileWriter(str(tmp_path / "a"))

@@ -36,6 +36,23 @@ def test_a_restart_begins_at_byte_zero() -> None:
     assert writer.getvalue() == b"good"
 
 
+def test_what_was_written_can_be_written_over_and_read_back() -> None:
+    writer = MemoryWriter()
+    with writer.open() as sink:
+        sink.write(b"012345")
+        sink.write_at(2, b"xy")
+        sink.write(b"67")
+        assert b"".join(sink.chunks()) == b"01xy4567"
+    assert writer.getvalue() == b"01xy4567"
+
+
+def test_memory_outlives_no_run() -> None:
+    with MemoryWriter().open() as sink:
+        assert not sink.is_lasting
+        sink.describe("facts")
+        assert sink.found() == ""
+
+
 def test_nothing_written_is_an_empty_file() -> None:
     writer = MemoryWriter()
     with writer.open():
