@@ -27,7 +27,12 @@ class Ask(Protocol):
     """
 
     def __call__(
-        self, source: Mirror, conditions: Mapping[str, str], answers: Collection[int], /
+        self,
+        source: Mirror,
+        conditions: Mapping[str, str],
+        answers: Collection[int],
+        watch: Watch | None = ...,
+        /,
     ) -> Generator[Awaited | Turn, None, Opened]: ...
 
 

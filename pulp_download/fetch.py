@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import email.utils
 import logging
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.framing import BUFFER_SIZE
 from pulp_download.asking import Opened
 from pulp_download.delivery import Ask, Delivery
-from pulp_download.edition import edition_of
 from pulp_download.errors import (
     DownloadError,
     PieceMismatch,
@@ -22,15 +21,18 @@ from pulp_download.errors import (
     WriteError,
 )
 from pulp_download.events import Teller
-from pulp_download.existing import needs_upstream, verified_digests
+from pulp_download.existing import needs_upstream
 from pulp_download.hosts import Turn
-from pulp_download.making import Making, source_key
+from pulp_download.kept import Kept, judged, keep
+from pulp_download.making import Making, left_by, made_by
 from pulp_download.mending import Mending
 from pulp_download.mirrors.mirror import Mirror
-from pulp_download.notes import noted, recalled
+from pulp_download.notes import describe, recalled
 from pulp_download.pieces import repairable
+from pulp_download.remote import Remote
 from pulp_download.repair import Repair, repair_of
-from pulp_download.settings import Settings
+from pulp_download.segments import Setback
+from pulp_download.sharing import Sharing, is_worth_sharing
 from pulp_download.statuses import modified
 from pulp_download.validations import Checks, judges_content
 from pulp_download.watch import Watch
@@ -45,17 +47,6 @@ _NO_CONDITIONS: Mapping[str, str] = MappingProxyType({})
 _NOT_MODIFIED = frozenset({304})
 _RANGES = frozenset({206, 416})
 
-# After these, what came before is as doubtful as what came last.
-_WRONG = (ValidationError, ProtocolViolation, WriteError)
-
-
-class Kept(NamedTuple):
-    """What stood at the target is the file: by its digests, or by what upstream answered."""
-
-    size: int
-    digests: dict[str, str]
-    delivery: Delivery | None = None
-
 
 class Fetch:
     """The sink of one run, and what each try does with it. Used by one thread at a time."""
@@ -65,36 +56,55 @@ class Fetch:
         "_existing",
         "_is_touched",
         "_made",
+        "_may_share",
+        "_remote",
         "_repair",
-        "_settings",
+        "_sharing",
         "_sink",
         "_teller",
         "_validations",
         "_watch",
+        "setbacks",
     )
 
-    def __init__(self, download: Download, settings: Settings, watch: Watch, teller: Teller):
+    def __init__(self, download: Download, remote: Remote, watch: Watch, teller: Teller):
         self._download = download
         self._validations = repairable(download.validations)
-        self._settings = settings
+        self._remote = remote
         self._watch = watch
         self._teller = teller
         self._sink: Sink | None = None
         self._is_touched = False  # there may be bytes in the sink
         self._made: Making | None = None
         self._repair: Repair | None = None
+        self._sharing: Sharing | None = None
+        self._may_share = remote.settings.segments > 1
+        self.setbacks: list[Setback] = []
         self._existing: Existing | None = None
 
-    def attempt(self, source: Mirror, ask: Ask) -> Generator[Awaited | Turn, None, Delivery | Kept]:
-        """One try: open, write, verify, commit. Raises DownloadErrors, but for bugs."""
+    def attempt(
+        self, source: Mirror, others: Sequence[Mirror], ask: Ask
+    ) -> Generator[Awaited | Turn, None, Delivery | Kept]:
+        """One try: open, write, verify, commit. Raises DownloadErrors, but for bugs.
+
+        ``others`` are sources that parts of a large file may come from as well; ``setbacks`` are
+        what became of such parts.
+        """
         if self._sink is None:
             self._sink = self._download.open_writer()
-            if kept := self._kept_by_digest(self._sink):
-                return kept
+            if (existing := self._sink.existing()) is not None:
+                self._watch.may_block()
+                if kept := judged(existing, self._validations, self._watch.check):
+                    self._keep()
+                    return kept
+                if needs_upstream(existing, self._validations):
+                    self._existing = existing
             if self._sink.is_lasting:
                 self._made = self._found(self._sink)
         delivery = None
-        if self._repair is None:
+        if self._sharing is not None:
+            delivery = yield from self._shared(self._sharing, source, others, ask)
+        if delivery is None and self._repair is None:
             if self._made is not None:
                 delivery = yield from self._continued(self._made, source, ask)
             if delivery is None and self._repair is None:
@@ -103,6 +113,11 @@ class Fetch:
                 if opened.status == 304 and self._existing is not None:
                     self._keep()
                     return Kept(self._existing.size, {}, delivery)
+        if self._sharing is not None and delivery is not None and delivery.digests is None:
+            delivery = yield from self._shared(self._sharing, source, others, ask)
+            if delivery is None and self._repair is None:
+                opened = yield from ask(source, _NO_CONDITIONS, ())
+                delivery = self._afresh(opened, source)
         if self._repair is not None:
             delivery = yield from self._mended(self._repair, source, ask)
         assert delivery is not None
@@ -167,15 +182,47 @@ class Fetch:
             assert self._sink is not None
             self._sink.restart()
             self._made = None
-        self._stored(delivery)
+        if (
+            self._may_share
+            and self._sink is not None
+            and is_worth_sharing(delivery, self._sink, self._remote)
+        ):
+            self._is_touched = True
+            self._sharing = Sharing(
+                delivery, self._sink, self._validations, self._remote, self._watch
+            )
+        else:
+            self._stored(delivery)
         return delivery
+
+    def _shared(
+        self, sharing: Sharing, source: Mirror, others: Sequence[Mirror], ask: Ask
+    ) -> Generator[Awaited | Turn, None, Delivery | None]:
+        """Have the file in parts; None for a clean start, or for pieces of it."""
+        try:
+            return (yield from sharing.attempt(source, others, ask, self._teller))
+        except DownloadError as error:
+            if error.final or not (sharing.is_hopeless or isinstance(error, ValidationError)):
+                raise
+            log.debug("%s: not to be had in parts: %s", source.url.redacted, error.message)
+            self._sharing, self._may_share = None, False
+            self._repair = sharing.repair() if isinstance(error, PieceMismatch) else None
+            return None
+        finally:
+            self.setbacks, sharing.setbacks = [*self.setbacks, *sharing.setbacks], []
 
     def _delivery(
         self, opened: Opened, source: Mirror, checks: Checks | None = None, total: int | None = None
     ) -> Delivery:
         validations = self._validations if opened.status != 304 else ()
         return Delivery(
-            opened, source, self._watch, validations, self._settings, checks=checks, total=total
+            opened,
+            source,
+            self._watch,
+            validations,
+            self._remote.settings,
+            checks=checks,
+            total=total,
         )
 
     def _stored(self, delivery: Delivery) -> None:
@@ -188,7 +235,7 @@ class Fetch:
             piece = delivery.receive(BUFFER_SIZE)
             # What came in one piece will be whole in a moment.
             if sink.is_lasting and self._made is None and not delivery.is_all_read:
-                self._describe(sink, delivery)
+                describe(sink, delivery, self._validations)
             while piece:
                 if self._teller.has_observer:
                     self._teller.progressed(delivery.received, delivery.size)
@@ -197,33 +244,15 @@ class Fetch:
         except PieceMismatch as error:
             self._blame(delivery, began, error)
         except BaseException as error:
-            self._made = self._left(delivery, error)
+            self._made = left_by(delivery, error, self._made)
             raise
         finally:
             delivery.close()
 
-    def _describe(self, sink: Sink, delivery: Delivery) -> None:
-        edition = edition_of(delivery.opened.header, delivery.size)
-        source = source_key(delivery.source)
-        sink.describe(noted(edition, source, self._validations))
-
-    def _left(self, delivery: Delivery, error: BaseException) -> Making | None:
-        """Return what a delivery that broke has made of the file, or None."""
-        is_ours = isinstance(error, DownloadError) and not isinstance(error, _WRONG)
-        if not delivery.received or not (is_ours or not isinstance(error, Exception)):
-            return None
-        return self._making(delivery)
-
-    def _making(self, delivery: Delivery) -> Making:
-        source = source_key(delivery.source)
-        if self._made is not None and self._made.source == source:
-            return self._made  # the edition that a 206 is part of says more than the 206
-        return Making(delivery.checks, edition_of(delivery.opened.header, delivery.size), source)
-
     def _blame(self, delivery: Delivery, began: int, error: PieceMismatch) -> None:
         """Have wrong pieces mended; raises the error of one that was wholly in this delivery."""
         self._repair = repair_of(delivery.checks)
-        self._made = None if self._repair is None else self._making(delivery)
+        self._made = None if self._repair is None else made_by(delivery, self._made)
         own = error if self._repair is None else self._repair.error(since=began)
         if own is not None:
             raise own from None
@@ -234,7 +263,7 @@ class Fetch:
         """Have wrong pieces fetched again, and the whole judged."""
         assert self._sink is not None
         mending = Mending(
-            repair, self._sink, self._validations, self._settings, self._watch, self._teller
+            repair, self._sink, self._validations, self._remote.settings, self._watch, self._teller
         )
         try:
             return (yield from mending.from_source(source, ask))
@@ -263,27 +292,7 @@ class Fetch:
         sink, self._sink = self._sink, None
         sink.__exit__(None, None, None)
 
-    def _kept_by_digest(self, sink: Sink) -> Kept | None:
-        """Judge what is there already; remember it if only upstream can tell about it."""
-        existing = sink.existing()
-        if existing is None:
-            return None
-        self._watch.may_block()
-        try:
-            digests = verified_digests(existing, self._validations, self._watch.check)
-            if digests is not None:
-                self._keep()
-                return Kept(existing.size, digests)
-            if needs_upstream(existing, self._validations):
-                self._existing = existing
-            return None
-        finally:
-            existing.close()
-
     def _keep(self) -> None:
         assert self._sink is not None
         sink, self._sink = self._sink, None
-        if sink.is_lasting:
-            sink.found()  # so that it goes with the sink
-        sink.keep()
-        sink.__exit__(None, None, None)
+        keep(sink)

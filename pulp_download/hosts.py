@@ -77,7 +77,7 @@ class Hosts:
         self._hosts: dict[Origin, Host] = {}
         self._active = self._waiting = 0  # turns
         self._in_all = limits.in_all or math.inf
-        self.bound = limits.per_host or limits.in_all or DEFAULT_PER_HOST
+        self.bound = self._widest = limits.per_host or limits.in_all or DEFAULT_PER_HOST
 
     def at(self, origin: Origin) -> Host:
         """Return the host of an origin."""
@@ -88,6 +88,7 @@ class Hosts:
 
     def widen(self, concurrency: int) -> None:
         """Allow as many per host as a batch runs, unless a setting says how many."""
+        self._widest = max(self._widest, concurrency)
         if concurrency <= self.bound or self._limits.per_host or self._limits.in_all:
             return
         with self._lock:
@@ -155,6 +156,21 @@ class Hosts:
             for host in wanted:
                 host.waiting.append(turn)
                 self._wake_later(host, now)
+            return False
+
+    def admit_extra(self, turn: Turn, wanted: Sequence[Host]) -> bool:
+        """Let a turn have a place that nobody else wants now; nobody waits for such a one.
+
+        No more of them than a batch may run, or one host bear, are under way in all.
+        """
+        with self._lock:
+            now = time.monotonic()
+            if self._waiting or self._active >= self._widest:
+                return False
+            for host in wanted:
+                if self._is_open(host, now):
+                    self._grant(turn, host, now)
+                    return True
             return False
 
     def release(

@@ -9,10 +9,15 @@ from __future__ import annotations
 import hashlib
 
 from pulp_download.asking import Opened
-from pulp_download.edition import Edition, content_coding
+from pulp_download.delivery import Delivery
+from pulp_download.edition import Edition, content_coding, edition_of
+from pulp_download.errors import DownloadError, ProtocolViolation, ValidationError, WriteError
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.ranges import Span, part_of, unsatisfied_total
 from pulp_download.validations import Checks
+
+# After these, what came before is as doubtful as what came last.
+_WRONG = (ValidationError, ProtocolViolation, WriteError)
 
 
 class Making:
@@ -82,3 +87,19 @@ class Making:
 def source_key(source: Mirror) -> str:
     """Return what tells a source from others, and holds none of its secrets."""
     return hashlib.sha256(str(source.url).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def left_by(delivery: Delivery, error: BaseException, before: Making | None) -> Making | None:
+    """Return what a delivery that broke with this error has made of the file, or None."""
+    is_ours = isinstance(error, DownloadError) and not isinstance(error, _WRONG)
+    if not delivery.received or not (is_ours or not isinstance(error, Exception)):
+        return None
+    return made_by(delivery, before)
+
+
+def made_by(delivery: Delivery, before: Making | None) -> Making:
+    """Return what a delivery has made of the file, going on with what was there ``before``."""
+    source = source_key(delivery.source)
+    if before is not None and before.source == source:
+        return before  # the edition that a 206 is part of says more than the 206
+    return Making(delivery.checks, edition_of(delivery.opened.header, delivery.size), source)

@@ -13,10 +13,12 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from pulp_download.edition import Edition
+from pulp_download.delivery import Delivery
+from pulp_download.edition import Edition, edition_of
 from pulp_download.errors import ValidationError
-from pulp_download.making import Making
+from pulp_download.making import Making, source_key
 from pulp_download.validations import Checks, Validation, judges_content
+from pulp_download.writers import Sink
 
 # Counted up when a note of before would be misunderstood.
 _VERSION = 1
@@ -55,6 +57,12 @@ def noted(edition: Edition, source: str, validations: Sequence[Validation]) -> s
         total=edition.total,
     )
     return json.dumps(asdict(note))
+
+
+def describe(sink: Sink, delivery: Delivery, validations: Sequence[Validation]) -> None:
+    """Have a sink note whose bytes it is about to get."""
+    edition = edition_of(delivery.opened.header, delivery.size)
+    sink.describe(noted(edition, source_key(delivery.source), validations))
 
 
 def recalled(

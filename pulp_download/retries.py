@@ -144,9 +144,7 @@ class Attempts:
         Returns seconds until the next try, or None if there is none: nothing left to try, no
         budget, or an error that no source can help (a local one, a cancellation).
         """
-        place = error.url or source.url.redacted
-        failed = FailedTry(place, error.status, type(error).__name__, error.message, received)
-        self.history += (failed,)
+        self.note(source, error, received)
         error.attempts = self.history
         self._last = error.without_frames()
         if source in self._untried:
@@ -165,6 +163,12 @@ class Attempts:
         wait = self._policy.wait(self._repeats, self._chance())
         self._repeat_at = self._clock() + wait
         return self._next_repeat() - self._clock()
+
+    def note(self, source: Mirror, error: DownloadError, received: int) -> None:
+        """Add a failure to the history, and nothing else."""
+        place = error.url or source.url.redacted
+        failed = FailedTry(place, error.status, type(error).__name__, error.message, received)
+        self.history += (failed,)
 
     def _next_repeat(self) -> float:
         return max(self._repeat_at, min(self._ready_at.values()))

@@ -21,8 +21,9 @@ from pulp_download.content import Content
 from pulp_download.delivery import Delivery, answered, deliver
 from pulp_download.errors import Cancelled, DownloadError, WriteError
 from pulp_download.events import SILENT, Finished, Observer, Started, Teller, TryFailed
-from pulp_download.fetch import Fetch, Kept
+from pulp_download.fetch import Fetch
 from pulp_download.hosts import Turn
+from pulp_download.kept import Kept
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.remote import Remote
 from pulp_download.result import Result
@@ -71,7 +72,7 @@ class Run:
         self._answers = _ANSWERS_TO_CONDITIONS if headers else ()
         self._steps: Steps[Any] | None = None
         self._has_begun = self._is_watched = False
-        self._fetch = Fetch(download, remote.settings, self._watch, self._teller)
+        self._fetch = Fetch(download, remote, self._watch, self._teller)
 
     def cancel(self) -> bool:
         """Stop this run from any thread; tell whether it was not stopped before."""
@@ -113,7 +114,7 @@ class Run:
         """
         self._watch.on_block = on_block
         if self._steps is None:
-            self._steps = self._next(lambda source: self._fetch.attempt(source, self._ask))
+            self._steps = self._next(self._attempt)
         try:
             step = next(self._steps)
             while on_block is None and isinstance(step, Awaited):
@@ -164,19 +165,33 @@ class Run:
             assert self._sources.error is not None
             raise self._sources.error
 
+    def _attempt(self, source: Mirror) -> Generator[Awaited | Turn, None, Delivery | Kept]:
+        try:
+            return (yield from self._fetch.attempt(source, self._sources.untried, self._ask))
+        finally:
+            if self._fetch.setbacks:
+                self._sources.note(self._fetch.setbacks)
+
     def _ask(
-        self, source: Mirror, conditions: Mapping[str, str], answers: Collection[int]
+        self,
+        source: Mirror,
+        conditions: Mapping[str, str],
+        answers: Collection[int],
+        watch: Watch | None = None,
     ) -> Generator[Awaited | Turn, None, Opened]:
-        """Ask for the source, with these conditions below the caller's own."""
+        """Ask for the source, with these conditions below the caller's own.
+
+        A helper has a ``watch`` of its own, and what it is told is not listened to.
+        """
         headers = {**conditions, **self._headers} if conditions else self._headers
         return answered(
             self._remote,
             source,
-            self._watch,
+            watch or self._watch,
             method="GET",
             headers=headers,
             answers=answers,
-            hear=self._sources.hear,
+            hear=self._sources.hear if watch is None else None,
         )
 
     def _deliver(self, source: Mirror, method: str) -> Generator[Awaited | Turn, None, Delivery]:

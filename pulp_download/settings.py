@@ -92,7 +92,8 @@ class Settings:
     function. ``state_file``: where what is learnt about hosts is kept from one run to the next.
     ``per_host``: transfers at one host, ``download_concurrency``: at all, over every
     batch and stream of the remote; unless given, 8 per host, or as many as a batch runs.
-    ``rate_limit``: requests a second per host. ``max_speed``: bytes a second in all.
+    ``segments``: connections for one file of at least ``segments_from`` bytes, as far as others
+    leave room. ``rate_limit``: requests a second per host. ``max_speed``: bytes a second in all.
     ``ftp_tls`` has ``ftp://`` upgraded to TLS, or fail. ``ftps_mode``: ``"implicit"``, TLS from the
     first byte on, or ``"explicit"``, by AUTH TLS; unless given, explicit on port 21 and else
     implicit. Of credentials, FTP takes user and password only; tokens and ``headers`` are HTTP's.
@@ -131,6 +132,8 @@ class Settings:
     per_host: int | None = None
     download_concurrency: int | None = None
     rate_limit: float | None = None
+    segments: int = 1
+    segments_from: int = 20_000_000
     max_speed: int | None = None
     ftp_tls: bool = False
     ftps_mode: str | None = None
@@ -217,6 +220,8 @@ _NUMBERS: tuple[tuple[str, bool, float], ...] = (
     ("download_concurrency", True, 1),
     ("rate_limit", True, 0.001),
     ("max_speed", True, 1),
+    ("segments", False, 1),
+    ("segments_from", False, 1),
     ("retry_after_limit", False, 0),
     ("min_speed", False, 0),
     ("stall_period", False, 0.001),
@@ -233,6 +238,8 @@ _WHOLE_NUMBERS = frozenset(
         "max_size",
         "max_speed",
         "per_host",
+        "segments",
+        "segments_from",
     }
 )
 

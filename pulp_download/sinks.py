@@ -103,8 +103,7 @@ class FileSink:
         except OSError as error:
             raise write_error(error, self._shown) from None
 
-    def chunks(self) -> Iterator[bytes]:
-        offset = 0
+    def chunks(self, offset: int = 0) -> Iterator[bytes]:
         try:
             while self._file is not None and (chunk := os.pread(self._file, READ_SIZE, offset)):
                 yield chunk

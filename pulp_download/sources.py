@@ -16,6 +16,7 @@ from pulp_download.mirrors.mirror import Mirror, Relative, resolved
 from pulp_download.remote import Remote
 from pulp_download.retries import Attempts, GiveUp, RetryPolicy, Wait
 from pulp_download.rivals import Rivals
+from pulp_download.segments import Setback
 from pulp_download.validations import expected_size
 from pulp_download.watch import Watch
 
@@ -94,6 +95,18 @@ class Sources:
             if len(self._attempts.untried) > 1:
                 self._watch_rivals(self._attempts.untried)
             return self.current
+
+    @property
+    def untried(self) -> Sequence[Mirror]:
+        """Sources that have not failed."""
+        return self._attempts.untried if self._attempts is not None else ()
+
+    def note(self, setbacks: list[Setback]) -> None:
+        """Add to the history what failed helpers, and empty the list; it costs no repeat."""
+        assert self._attempts is not None
+        for setback in setbacks:
+            self._attempts.note(*setback)
+        setbacks.clear()
 
     def hear(self, opened: Opened) -> None:
         """Listen to what an answer says about other places."""

@@ -67,8 +67,8 @@ class Sink(Protocol):
     def write_at(self, offset: int, chunk: Chunk) -> None:
         """Write over what was written there; ``write`` goes on where it was."""
 
-    def chunks(self) -> Iterator[bytes]:
-        """Yield what has been written, from byte zero on."""
+    def chunks(self, offset: int = 0) -> Iterator[bytes]:
+        """Yield what has been written, from this byte on."""
 
     def restart(self) -> None:
         """Forget what was written, and its facts: another try begins at byte zero."""
@@ -149,8 +149,8 @@ class MemorySink:
         self._buffer.write(chunk)
         self._buffer.seek(0, io.SEEK_END)
 
-    def chunks(self) -> Iterator[bytes]:
-        yield self._buffer.getvalue()
+    def chunks(self, offset: int = 0) -> Iterator[bytes]:
+        yield self._buffer.getvalue()[offset:]
 
     def restart(self) -> None:
         self._buffer = io.BytesIO()

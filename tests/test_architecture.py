@@ -17,7 +17,7 @@ import pytest
 # never of its own or a higher one. Inside a folder the files may know each other, without cycles.
 FLOORS = (
     ("folders", "partials", "printable", "ranges", "version"),
-    ("failure",),
+    ("failure", "shares"),
     ("errors",),
     ("headers",),
     ("urls", "validations"),
@@ -47,8 +47,10 @@ FLOORS = (
     ("asking",),
     ("result",),
     ("remote",),
-    ("delivery", "making"),
-    ("mending", "notes"),
+    ("delivery",),
+    ("making",),
+    ("kept", "mending", "notes", "segments"),
+    ("sharing",),
     ("content", "documents", "fetch", "leads"),
     ("sources",),
     ("run",),
