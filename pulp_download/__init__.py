@@ -3,13 +3,18 @@
 The map of the house, from the ground up; a room imports from lower floors only::
 
     errors, events, urls, settings     values: what is said, asked for, and gone wrong
-    validations, writers, retries      what must hold, where bytes go, when to try again
+    validations, pieces, writers,
+    retries                            what must hold, where bytes go, when to try again
+    mirrors/, bases                    where a file can be had, what tells it, in which order
+    files, sinks, partials, sweeping   files on disk, whole or in the making
     watchdog, sockets, tls, auth,
     proxies, foreign                   time and cancelling, connecting, who to trust and to be
+    hosts, scores, rivals, speed       whom to ask, how much at once, how well each does
     adapters/                          one requests transport adapter per protocol
     session, redirects, remote         a requests.Session assembled, and asked
-    content, result, fetch, run,
-    download                           one file: description, run, open answer, outcome
+    making, repair, sharing            a file that goes on, is mended, or comes in parts
+    content, result, fetch, sources,
+    run, download                      one file: description, run, open answer, outcome
     crew, batch                        many files: workers, and the loop over their results
     manifests/                         lists of files, parsed as streams
     cli/                               the command ``pulp-download``
