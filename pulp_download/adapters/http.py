@@ -46,9 +46,9 @@ class HttpAdapter(HTTPAdapter):
         idle: Idle | None = None,
     ):
         self._tls = tls_settings
-        self._idle = idle or Idle(_POOL_SIZE)
+        self.idle = idle or Idle(_POOL_SIZE)
         self._pool_classes: dict[str, Any] = {
-            scheme: partial(pool, idle=self._idle) for scheme, pool in POOLS_BY_SCHEME.items()
+            scheme: partial(pool, idle=self.idle) for scheme, pool in POOLS_BY_SCHEME.items()
         }
         self._direct: dict[tuple[Origin, Any, Any], tuple[Pool, str]] = {}
         super().__init__(pool_connections=_POOLS, pool_maxsize=_POOL_SIZE, max_retries=0)
@@ -57,7 +57,7 @@ class HttpAdapter(HTTPAdapter):
         """Start with fresh pools; what the old ones hold belongs to another process."""
         self.proxy_manager.clear()
         self._direct.clear()
-        self._idle.clear()
+        self.idle.clear()
         self.init_poolmanager(_POOLS, _POOL_SIZE)
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class HttpAdapter(HTTPAdapter):
         for pool, _ in tuple(self._direct.values()):  # runs that are being stopped may add some
             pool.close()
         self._direct.clear()
-        self._idle.clear()
+        self.idle.clear()
         super().close()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

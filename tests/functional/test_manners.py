@@ -24,6 +24,7 @@ from tests.servers import (
     reply,
     steps,
 )
+from tests.servers.ftp import FtpFaultServer
 
 SOON = 20.0
 
@@ -330,3 +331,18 @@ def test_a_thousand_downloads_that_wait_for_one_place_all_come(server: FaultServ
             assert sum(future.result().size > 0 for future in batch) == 1000
     assert server.accepted == 1
     assert expectations(body_of(0))
+
+
+@pytest.mark.need("I9")
+def test_idle_connections_are_counted_over_all_protocols(
+    server: FaultServer, ftp: FtpFaultServer
+) -> None:
+    server.default(reply(200, b"x"))
+    for number in range(40):
+        ftp.publish(f"/{number}", b"x")
+    with remote_for(per_host=3) as remote:
+        both = [Download(ftp.url(f"/{n}"), MemoryWriter(), remote=remote) for n in range(40)]
+        both += [fetching(server, f"/{n}", remote) for n in range(40)]
+        fetched(both[::2] + both[1::2], concurrency=3)
+        server.wait_for(lambda: server.open + ftp.open <= 3)
+        assert server.open + ftp.open > 0

@@ -57,7 +57,7 @@ class FtpAdapter(Verbs):
         super().__init__()
         self._settings = settings
         self._http = http
-        self._pool = Pool()
+        self._pool = Pool(http.idle)
 
     def renew(self) -> None:
         """Start with no connections; those that there are belong to another process."""

@@ -9,11 +9,10 @@ from collections import deque
 from pulp_download.adapters.ftp.control import Control
 from pulp_download.adapters.ftp.place import Place
 from pulp_download.adapters.ftp.replies import is_crowded
+from pulp_download.adapters.idle import Idle
 from pulp_download.watch import Watch
 from pulp_download.watchdog import TICK
 
-# Idle connections kept to all hosts together; more than anybody should open to one.
-_MOST_IDLE = 64
 # Seconds for which a host that said "too many connections" is asked for no more than it allowed.
 # Not measured; proftpd and vsftpd count connections and not time, so the first one that is closed
 # elsewhere makes room.
@@ -47,8 +46,9 @@ class Pool:
     :meth:`take` until one is given back, for a minute, then the host is asked again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Idle) -> None:
         self._changed = threading.Condition()
+        self._kept = kept  # of all protocols
         self._idle: deque[Control] = deque()  # the last one given back is at the right
         self._hosts: dict[tuple[str, int], _Host] = {}
         self._is_closed = False
@@ -75,13 +75,23 @@ class Pool:
     def put(self, control: Control) -> None:
         """Take back a connection that can be used again."""
         with self._changed:
-            self._idle.append(control)
-            surplus = [self._idle.popleft()] if len(self._idle) > _MOST_IDLE else []
-            if self._is_closed:
-                surplus, self._idle = list(self._idle), deque()
+            is_kept = not self._is_closed
+            if is_kept:
+                self._idle.append(control)
             self._changed.notify_all()
-        for one in surplus:
-            one.close()
+        if is_kept:
+            self._kept.add(control, self)
+        else:
+            control.close()
+
+    def close_idle(self, connection: object) -> None:
+        """Close a connection if it is still idle."""
+        with self._changed:
+            control = next((one for one in self._idle if one is connection), None)
+            if control is None:
+                return
+            self._idle.remove(control)
+        control.close()
 
     def closed(self, control: Control) -> None:
         """Take note that a connection is gone, or was never made."""
@@ -148,6 +158,7 @@ class Pool:
                 if control is None:
                     return None
                 self._idle.remove(control)
+            self._kept.remove(control)
             if control.is_silent_for(0):  # what a server says unasked is its farewell
                 return control
             control.close()
@@ -157,6 +168,7 @@ class Pool:
         for one in self._idle:
             if (one.host, one.port) == (place.host, place.port) and one.place != place:
                 self._idle.remove(one)
+                self._kept.remove(one)
                 one.close()
                 return
 

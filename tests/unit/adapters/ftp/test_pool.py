@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pulp_download.adapters.ftp import pool as module
 from pulp_download.adapters.ftp.pool import Pool, _Host
+from pulp_download.adapters.idle import Idle
 from pulp_download.errors import Cancelled, ServerFailed
 from pulp_download.watch import Watch
 from tests.servers.ftp import FtpFaultServer, closing, cut, good, reply, steps
@@ -28,7 +28,7 @@ def watch() -> Iterator[Watch]:
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
-    pool = Pool()
+    pool = Pool(Idle(8))
     yield pool
     pool.close()
 
@@ -59,16 +59,15 @@ def test_one_is_lent_to_its_like_only(ftp_server: FtpFaultServer, pool: Pool, wa
     mine.close()
 
 
-def test_no_more_than_some_are_kept(
-    ftp_server: FtpFaultServer, pool: Pool, watch: Watch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_MOST_IDLE", 2)
+def test_no_more_than_some_are_kept(ftp_server: FtpFaultServer, watch: Watch) -> None:
+    pool = Pool(Idle(2))
     lent = [pool.take(place_of(ftp_server), watch) for _ in range(4)]
     for control in lent:
         pool.put(control)
     ftp_server.wait_for(lambda: ftp_server.open == 2)
     assert pool.take(place_of(ftp_server), watch) is lent[3]
     lent[3].close()
+    pool.close()
 
 
 def test_what_comes_back_after_the_end_is_closed(
