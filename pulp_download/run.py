@@ -195,7 +195,8 @@ class Run:
         )
 
     def _deliver(self, source: Mirror, method: str) -> Generator[Awaited | Turn, None, Delivery]:
-        return deliver(
+        """Ask for the source on behalf of a caller, whose pace counts once the answer is there."""
+        delivery = yield from deliver(
             self._remote,
             source,
             self._watch,
@@ -205,6 +206,12 @@ class Run:
             validations=self.download.validations,
             hear=self._sources.hear,
         )
+        try:
+            self._watch.forget_rivals()
+        except BaseException:
+            delivery.close()
+            raise
+        return delivery
 
     def _result(self, got: Delivery | Kept) -> Result:
         size, digests, delivery = (

@@ -156,13 +156,22 @@ class Watch:
         if self.verdict is not None:
             raise self.verdict
 
-    def stop(self, verdict: DownloadError) -> bool:
+    def forget_rivals(self) -> None:
+        """Be left for no other mirror: from now on somebody else's pace may be what is slow."""
+        with self._lock:
+            self.rivals = None
+        self.check()
+
+    def stop(self, verdict: DownloadError, *, by: Rivals | None = None) -> bool:
         """End the transfer with this verdict, from any thread; tell whether it will stand.
 
         One that ends the run stands above one that ends a try, which the next try would forget.
+        ``by`` are the rivals that it is left for, if they still are.
         """
         with self._lock:
             if self.verdict is not None and (self.verdict.final or not verdict.final):
+                return False
+            if by is not None and self.rivals is not by:
                 return False
             self.verdict = verdict
             if self._socket is not None:
@@ -189,8 +198,9 @@ class Watch:
         limits = self.limits
         if self._deadline is not None and now >= self._deadline:
             self.stop(TimedOut("total", limits.total or 0.0))
-        if self.rivals is not None and (verdict := self.rivals.verdict(self.delivered, now)):
-            self.stop(verdict)
+        rivals = self.rivals
+        if rivals is not None and (verdict := rivals.verdict(self.delivered, now)):
+            self.stop(verdict, by=rivals)
         phase = self._phase
         if phase is not None and now >= phase[2]:
             self.stop(TimedOut(phase[0], phase[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -375,3 +376,18 @@ def test_results_name_every_try_and_pickle(hosts: list[FaultServer]) -> None:
         ),
     )
     assert [str(mirror) for mirror in result.download.mirrors] == [h.url("/file") for h in hosts]
+
+
+@pytest.mark.need("S6")
+def test_a_stream_is_left_for_no_mirror_because_its_reader_is_slow(
+    hosts: list[FaultServer],
+) -> None:
+    with remote_for(mirror_policy="order") as remote:
+        for _ in range(20):
+            Download(hosts[1].url("/file"), MemoryWriter(), remote=remote).run()
+        download = Download(everywhere(hosts[:2]), remote=remote, validations=expectations(BODY))
+        with download.iter_content(100) as content:
+            first = next(content)
+            threading.Event().wait(4.5)  # a reader may take as long as it likes
+            assert first + b"".join(content) == BODY
+        assert content.url == hosts[0].url("/file")
