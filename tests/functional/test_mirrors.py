@@ -382,12 +382,16 @@ def test_results_name_every_try_and_pickle(hosts: list[FaultServer]) -> None:
 def test_a_stream_is_left_for_no_mirror_because_its_reader_is_slow(
     hosts: list[FaultServer],
 ) -> None:
+    big = body_of(2, 4_000_000)
+    for host in hosts[:2]:
+        host.on("/big", reply(200, big))
     with remote_for(mirror_policy="order") as remote:
         for _ in range(20):
-            Download(hosts[1].url("/file"), MemoryWriter(), remote=remote).run()
-        download = Download(everywhere(hosts[:2]), remote=remote, validations=expectations(BODY))
-        with download.iter_content(100) as content:
+            Download(hosts[1].url("/big"), MemoryWriter(), remote=remote).run()
+        source = everywhere(hosts[:2], "/big")
+        download = Download(source, remote=remote, validations=expectations(big))
+        with download.iter_content(1000) as content:
             first = next(content)
             threading.Event().wait(4.5)  # a reader may take as long as it likes
-            assert first + b"".join(content) == BODY
-        assert content.url == hosts[0].url("/file")
+            assert first + b"".join(content) == big
+        assert content.url == hosts[0].url("/big")
