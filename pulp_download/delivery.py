@@ -119,7 +119,10 @@ class Delivery:
         self._answer = opened.answer
         self._watch = watch
         try:
-            self.checks = checks or Checks(_with_claim(validations, opened))
+            is_judged = judges_content(validations)
+            if not is_judged:
+                validations = _with_claim(validations, opened)
+            self.checks = checks or Checks(validations)
             self.size: int | None = self._answer.length if total is None else total
             if opened.method == "HEAD":
                 self.size = _announced(opened.header("content-length") or "")
@@ -127,10 +130,7 @@ class Delivery:
             self._end = total
             self._limit = settings.max_size if expected is None else None
             self.length_verified = (
-                expected is not None
-                or total is not None
-                or self._answer.end_is_marked
-                or judges_content(validations)
+                expected is not None or total is not None or self._answer.end_is_marked or is_judged
             )
             self._judge_length(expected, settings)
             if total is not None:
@@ -218,7 +218,7 @@ def _with_claim(validations: Sequence[Validation], opened: Opened) -> Sequence[V
 
     That tells damage on the way, and never stands in for a digest from elsewhere.
     """
-    if opened.status != 200 or opened.method == "HEAD" or judges_content(validations):
+    if opened.status != 200 or opened.method == "HEAD":
         return validations
     if opened.header("repr-digest") is None and opened.header("digest") is None:
         return validations

@@ -114,7 +114,9 @@ class Run:
         """
         self._watch.on_block = on_block
         if self._steps is None:
-            self._steps = self._next(self._attempt)
+            self._steps = self._next(
+                lambda source: self._fetch.attempt(source, self._sources.untried, self._ask)
+            )
         try:
             step = next(self._steps)
             while on_block is None and isinstance(step, Awaited):
@@ -162,15 +164,11 @@ class Run:
             except DownloadError as error:
                 self._failed(error)
                 continue
+            finally:
+                if self._fetch.setbacks:
+                    self._sources.note(self._fetch.setbacks)
             assert self._sources.error is not None
             raise self._sources.error
-
-    def _attempt(self, source: Mirror) -> Generator[Awaited | Turn, None, Delivery | Kept]:
-        try:
-            return (yield from self._fetch.attempt(source, self._sources.untried, self._ask))
-        finally:
-            if self._fetch.setbacks:
-                self._sources.note(self._fetch.setbacks)
 
     def _ask(
         self,

@@ -18,6 +18,8 @@ _HALF_LIFE = 60.0
 # Weight, in seconds, of the belief that an unknown host is as good as the best that is known: so
 # much time may be spent without a byte before it counts as half as good.
 _BENEFIT_OF_DOUBT = 0.5
+# Seconds that are counted as a whole, as time in which something was asked or not.
+_STEP = 0.05
 # Failures in a row after which a host is rested, and for how long (seconds), doubled each time.
 _PATIENCE = 4
 _REST = 15.0
@@ -36,24 +38,38 @@ class Score:
     ``now`` is monotonic seconds everywhere.
     """
 
-    __slots__ = ("_at", "_busy", "_bytes", "_counted", "_load", "failures", "rested_until")
+    __slots__ = (
+        "_at",
+        "_busy",
+        "_bytes",
+        "_counted",
+        "_load",
+        "_was_asked",
+        "failures",
+        "rested_until",
+    )
 
     def __init__(self) -> None:
         self._at = 0.0
         self._bytes = self._busy = self._load = 0.0
         self._counted: dict[Measured, int] = {}  # of transfers under way, bytes already counted
+        self._was_asked = False  # for something, since the last look
         self.failures = 0.0  # in a row; they fade too
         self.rested_until = 0.0
 
     def begin(self, transfer: Measured, now: float) -> None:
         """Take note of a transfer that begins."""
-        self._settle(now)
+        if now - self._at > _STEP:
+            self._settle(now)
         self._counted[transfer] = 0
+        self._was_asked = True
 
     def end(self, transfer: Measured, now: float) -> None:
         """Take note of its end."""
-        self._settle(now)
-        self._counted.pop(transfer, None)
+        if now - self._at > _STEP:
+            self._settle(now)
+        before, received = self._counted.pop(transfer, 0), transfer.delivered
+        self._bytes += received - before if received > before else 0
 
     def overlook(self, seconds: float) -> None:
         """Take back the time of a transfer that ended just now and says nothing about the host."""
@@ -120,9 +136,10 @@ class Score:
         """Count what has passed and come since the last time."""
         passed, self._at = now - self._at, now
         counted = self._counted
-        if counted:
+        if self._was_asked:
+            self._was_asked = bool(counted)
             self._busy += passed
-            self._load += passed * len(counted)
+            self._load += passed * max(1, len(counted))
             for transfer, before in counted.items():
                 received = transfer.delivered
                 if received != before:

@@ -84,14 +84,18 @@ class Sources:
             if isinstance(step, Wait):
                 yield step
                 continue
-            sources, hosts = step.sources, self._remote.hosts
-            if len(sources) > 1:
-                sources = tuple(hosts.ranked(sources, self._remote.policy))
+            hosts, turn = self._remote.hosts, self._turn
+            if len(step.sources) == 1:
+                self.current = step.sources[0]
+                if not turn.take((hosts.at(self.current.absolute.origin),)):
+                    yield from self._wait()
+                return self.current
+            sources = hosts.ranked(step.sources, self._remote.policy)
             wanted = [hosts.at(source.absolute.origin) for source in sources]
-            if not self._turn.take(wanted):
+            if not turn.take(wanted):
                 yield from self._wait()
-            assert self._turn.host is not None
-            self.current = sources[wanted.index(self._turn.host)]
+            assert turn.host is not None
+            self.current = sources[wanted.index(turn.host)]
             if len(self._attempts.untried) > 1:
                 self._watch_rivals(self._attempts.untried)
             return self.current
