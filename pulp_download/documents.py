@@ -52,6 +52,8 @@ def _read(
         )
         try:
             content = bytearray()
+            if delivery.size is not None and delivery.size > _LARGEST:
+                raise SizeMismatch(_LARGEST, delivery.size)
             while piece := delivery.receive(BUFFER_SIZE):
                 content += piece
                 if len(content) > _LARGEST:
