@@ -170,4 +170,4 @@ class Sources:
         """Have a try ended as soon as another source is much faster."""
         others = [mirror for mirror in untried if mirror is not self.current]
         size = expected_size(self._download.validations)
-        self._watch.rivals = Rivals(self._remote.hosts, others, size, time.monotonic())
+        self._watch.rivals = Rivals(self._remote.hosts, others, size)

@@ -11,8 +11,9 @@ from pulp_download.errors import ServerFailed, TooSlow
 from pulp_download.hosts import Hosts, Turn
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.rivals import Rivals
-from pulp_download.settings import Limits
+from pulp_download.settings import Limits, TimeLimits
 from pulp_download.urls import Origin
+from pulp_download.watch import Watch
 
 FAST = Mirror("http://fast/file")
 
@@ -29,7 +30,7 @@ class Race:
         if elsewhere is not None:
             self.carries(FAST, elsewhere)
         self.began = time.monotonic()
-        self.rivals = Rivals(self.hosts, [FAST], size, self.began)
+        self.rivals = Rivals(self.hosts, [FAST], size)
 
     def carries(self, mirror: Mirror, speed: float) -> None:
         """Have it known that a mirror carried so much for the last hundred seconds."""
@@ -37,7 +38,8 @@ class Race:
         self.hosts.recall(mirror.absolute.origin, facts, 0.0)
 
     def after(self, seconds: float, received: int) -> TooSlow | None:
-        return self.rivals.verdict(received, self.began + seconds)
+        """The verdict when so many bytes were waited for so long."""
+        return self.rivals.verdict(received, seconds, self.began + seconds)
 
 
 @pytest.mark.parametrize(
@@ -118,8 +120,8 @@ def test_of_several_others_the_best_counts() -> None:
     race = Race(None, 100.0)
     other = Mirror("http://faster/file")
     race.carries(other, 9000)
-    both = Rivals(race.hosts, [FAST, other], None, race.began)
-    verdict = both.verdict(1000, race.began + 1.0)
+    both = Rivals(race.hosts, [FAST, other], None)
+    verdict = both.verdict(1000, 1.0, race.began + 1.0)
     assert verdict is not None
     assert verdict.elsewhere == pytest.approx(9000, rel=0.01)
 
@@ -155,3 +157,108 @@ def test_for_one_that_keeps_failing_nothing_is_left() -> None:
         turn.leave(ServerFailed(500))
     assert race.after(1.0, 10) is None
     assert race.after(20.0, 20) is not None, "and after its rest it is as good as before"
+
+
+# Which time counts: a watch asks, and is asked by its clock.
+
+
+class Clock:
+    """Monotonic seconds of the test's own, from now on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def watch(clock: Clock) -> Watch:
+    """One try's watch, which a rival that is known to be fast may end."""
+    watch = Watch(TimeLimits(connect=3600, read=3600, min_speed=0))
+    watch.begin_try()
+    watch.rivals = Race(None, 1e9).rivals
+    return watch
+
+
+def is_left(watch: Watch, clock: Clock) -> bool:
+    watch.inspect(clock.now)
+    return isinstance(watch.verdict, TooSlow)
+
+
+def test_the_time_of_connecting_and_of_waiting_for_an_answer_counts(
+    watch: Watch, clock: Clock
+) -> None:
+    watch.begin("connect", 3600)
+    clock.now += 1.5
+    watch.begin("read", 3600)
+    clock.now += 1.4
+    assert not is_left(watch, clock)
+    clock.now += 0.2
+    assert is_left(watch, clock)
+
+
+def test_the_time_of_a_read_counts(watch: Watch, clock: Clock) -> None:
+    watch.begin_body()
+    watch.begin_read()
+    clock.now += 0.9
+    watch.end_read(1000)
+    watch.took(1000)
+    assert not is_left(watch, clock)
+    watch.begin_read()
+    clock.now += 0.2
+    assert is_left(watch, clock)
+
+
+@pytest.mark.need("S5")
+def test_the_time_of_a_slow_consumer_or_disk_does_not_count(watch: Watch, clock: Clock) -> None:
+    watch.begin("read", 3600)
+    watch.begin_body()
+    watch.begin_read()
+    clock.now += 0.1
+    watch.end_read(1000)
+    watch.took(1000)
+    clock.now += 60.0
+    assert not is_left(watch, clock)
+    watch.begin_read()
+    clock.now += 0.1
+    assert not is_left(watch, clock)
+
+
+def test_the_time_in_which_nothing_is_asked_does_not_count(watch: Watch, clock: Clock) -> None:
+    clock.now += 60.0
+    assert not is_left(watch, clock), "an earlier file is held against its digest"
+    watch.begin("connect", 3600)
+    watch.end()
+    clock.now += 60.0
+    assert not is_left(watch, clock), "the place at another host is waited for"
+
+
+def test_a_read_within_a_phase_counts_once(watch: Watch, clock: Clock) -> None:
+    watch.begin("read", 3600)
+    watch.begin_read()
+    clock.now += 1.6
+    watch.end_read(10)
+    watch.begin_body()
+    watch.begin_read()
+    clock.now += 1.3
+    assert not is_left(watch, clock)
+    clock.now += 0.2
+    assert is_left(watch, clock)
+
+
+def test_another_try_has_its_own_time_and_no_rivals_until_they_are_named(
+    watch: Watch, clock: Clock
+) -> None:
+    watch.begin("read", 3600)
+    clock.now += 60.0
+    assert is_left(watch, clock)
+    watch.begin_try()
+    assert watch.rivals is None
+    watch.rivals = Race(None, 1e9).rivals
+    watch.begin("read", 3600)
+    clock.now += 2.9
+    assert not is_left(watch, clock)
