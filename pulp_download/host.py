@@ -120,8 +120,12 @@ def judge(score: Score, error: DownloadError | None, since: float, now: float) -
     """Have a score take note of how a transfer ended that began ``since``."""
     if error is None:
         score.succeeded()
-    elif isinstance(error, NotFound):
+    elif isinstance(error, NotFound) or _is_local(error):
         score.overlook(now - since)
     elif not isinstance(error, _NO_BLAME):
         is_wrong = isinstance(error, ValidationError)
         score.failed(now, _WEIGHT_OF_WRONG_BYTES if is_wrong else 1)
+
+
+def _is_local(error: DownloadError) -> bool:
+    return isinstance(error, ConnectionFailed) and error.is_local

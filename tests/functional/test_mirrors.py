@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import resource
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,6 +15,7 @@ import pytest
 
 from pulp_download import (
     Batch,
+    ConnectionFailed,
     Download,
     DownloadError,
     FailedTry,
@@ -46,6 +49,7 @@ from tests.servers import (
     truncated,
     until_close,
 )
+from tests.unit.children import in_child
 
 BODY = body_of(1, 5000)
 
@@ -190,6 +194,32 @@ def test_a_failure_at_this_end_is_none_of_the_mirrors(
     with remote_for() as remote, pytest.raises(WriteError):
         Download(everywhere(hosts), tmp_path / "file", remote=remote).run()
     assert asked(hosts) == [0, 0, 0, 0]
+
+
+@pytest.mark.fault(112)
+def test_no_mirror_is_blamed_for_descriptors_that_are_lacking_here(
+    hosts: list[FaultServer],
+) -> None:
+    def story() -> tuple[list[str], float, str]:
+        taken = []
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        with remote_for(mirror_policy="order") as remote:
+            download = Download(everywhere(hosts[:2]), MemoryWriter(), remote=remote)
+            try:
+                while True:
+                    taken.append(os.open(os.devnull, os.O_RDONLY))
+            except OSError:
+                pass
+            with pytest.raises(ConnectionFailed, match="Too many open files") as caught:
+                download.run()
+            for descriptor in taken:
+                os.close(descriptor)
+            blame = sum(host.score.failures for host in remote.hosts.known())
+            again = Download(everywhere(hosts[:2]), MemoryWriter(), remote=remote).run()
+            return [failed.url for failed in caught.value.attempts], blame, again.url
+
+    urls = [host.url("/file") for host in hosts[:2]]
+    assert in_child(story) == (urls, 0.0, urls[0])
 
 
 @pytest.mark.fault(60)

@@ -293,6 +293,17 @@ def test_a_file_that_is_not_there_says_nothing_about_a_mirror() -> None:
     assert ranking(bench, "a", "b") == "ab"
 
 
+@pytest.mark.fault(112)
+def test_what_is_lacking_at_this_end_is_not_the_fault_of_a_host() -> None:
+    bench = Bench(per_host=8)
+    exhausted = ConnectionFailed("Too many open files")
+    exhausted.is_local = True
+    for _ in range(10):
+        bench.turn(A).leave(exhausted)
+    assert ranking(bench, "a", "b") == "ab"
+    assert bench.hosts.at(A).limit < 8, "but less at once is what helps"
+
+
 def test_closing_forgets_who_waits_and_leaves_no_timer() -> None:
     bench = Bench()
     bench.turn().leave(asking_for(60))
