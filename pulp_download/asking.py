@@ -188,7 +188,7 @@ class _Signed:
 def _through_session(session: requests.Session, question: Question, watch: Watch) -> Opened:
     watch.may_block()
     url = question.url
-    has_params = question.is_first and bool(session.params)
+    has_params = question.is_first and question.is_known and bool(session.params)
     exactly = AsAskedFor(None if has_params else str(url), question.auth)
     request = requests.Request(
         question.method, str(url), headers=dict(question.headers), auth=exactly

@@ -24,17 +24,17 @@ class Bases:
 
     def __init__(self, given: Sequence[Mirror], place: Mirror | None, variables: Mapping[str, str]):
         self.place = place
-        self._given = tuple(given)
+        self.given = tuple(given)
         self._variables = variables
         self._lock = threading.Lock()
         self._is_claimed = False
         self._failure: tuple[float, DownloadError] | None = None
-        self.known: tuple[Mirror, ...] | None = self._given if place is None else None
+        self.known: tuple[Mirror, ...] | None = self.given if place is None else None
 
     @property
     def are_there(self) -> bool:
         """There is something to resolve relative sources against, or a list of it."""
-        return bool(self._given) or self.place is not None
+        return bool(self.given) or self.place is not None
 
     def claim(self) -> bool:
         """Tell whether the caller shall read the list now; raises why it cannot be read of late."""
@@ -54,8 +54,8 @@ class Bases:
         assert self.place is not None
         is_local = self.place.absolute.scheme == "file"
         listed = mirror_list.parse(document, local=is_local, variables=self._variables)
-        given = {mirror.url for mirror in self._given}
-        self.known = (*self._given, *(mirror for mirror in listed if mirror.url not in given))
+        given = {mirror.url for mirror in self.given}
+        self.known = (*self.given, *(mirror for mirror in listed if mirror.url not in given))
 
     def failed(self, error: BaseException) -> None:
         """Give the claim back, because of this error."""

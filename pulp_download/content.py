@@ -13,6 +13,7 @@ from pulp_download.asking import headers_of
 from pulp_download.delivery import Delivery
 from pulp_download.errors import Cancelled, DownloadError
 from pulp_download.watch import Watch
+from pulp_download.watchdog import watchdog
 
 # What to do when the content is over: with None after its verified end or a close, or its error.
 # The content is handed over, for a callable that held it would keep it from being collected.
@@ -128,7 +129,7 @@ class Content:
 
     def __del__(self) -> None:
         if not getattr(self, "_is_closed", True):
-            self.close()
+            watchdog.leave_to(self.close)  # this thread may hold any lock just now
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an open answer cannot be pickled")

@@ -9,13 +9,13 @@ from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened, headers_of
 from pulp_download.errors import SizeMismatch, Truncated, UnverifiableLength, ValidationError
 from pulp_download.foreign import translate
-from pulp_download.hosts import Turn
 from pulp_download.mirrors.digest_fields import claimed
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.printable import printable
 from pulp_download.remote import Remote
 from pulp_download.settings import Settings
 from pulp_download.statuses import error_of
+from pulp_download.turns import Turn
 from pulp_download.validations import Checks, Chunk, Validation, judges_content
 from pulp_download.watch import Watch
 

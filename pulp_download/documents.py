@@ -8,10 +8,10 @@ from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.framing import BUFFER_SIZE
 from pulp_download.delivery import deliver
 from pulp_download.errors import DownloadError, SizeMismatch
-from pulp_download.hosts import Turn
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.remote import Remote
 from pulp_download.retries import Attempts, GiveUp, Wait
+from pulp_download.turns import Turn
 from pulp_download.watch import Watch
 
 # A mirror list or a metalink of one file is some kilobytes.
@@ -52,6 +52,8 @@ def _read(
         )
         try:
             content = bytearray()
+            if delivery.size is not None and delivery.size > _LARGEST:
+                raise SizeMismatch(_LARGEST, delivery.size)
             while piece := delivery.receive(BUFFER_SIZE):
                 content += piece
                 if len(content) > _LARGEST:

@@ -17,12 +17,12 @@ from pulp_download.events import Observer
 from pulp_download.existing import verified_digests
 from pulp_download.files import FileWriter
 from pulp_download.headers import Headers, header_pairs
-from pulp_download.hosts import Turn
 from pulp_download.mirrors.mirror import Mirror, Mirrors, Relative
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.retries import Wait
 from pulp_download.run import Run
+from pulp_download.turns import Turn
 from pulp_download.urls import URL
 from pulp_download.validations import Validation
 from pulp_download.watchdog import watchdog

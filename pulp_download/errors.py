@@ -69,9 +69,10 @@ class TransferError(DownloadError):
 
 
 class ConnectionFailed(TransferError):
-    """No connection, or one that broke."""
+    """No connection, or one that broke; ``is_local`` where this end had no means for one."""
 
     retryable = True
+    is_local = False
 
 
 class ProxyFailed(ConnectionFailed):

@@ -22,7 +22,6 @@ from pulp_download.errors import (
 )
 from pulp_download.events import Teller
 from pulp_download.existing import needs_upstream
-from pulp_download.hosts import Turn
 from pulp_download.kept import Kept, judged, keep
 from pulp_download.making import Making, left_by, made_by
 from pulp_download.mending import Mending
@@ -34,6 +33,7 @@ from pulp_download.repair import Repair, repair_of
 from pulp_download.segments import Setback
 from pulp_download.sharing import Sharing, is_worth_sharing
 from pulp_download.statuses import modified
+from pulp_download.turns import Turn
 from pulp_download.validations import Checks, judges_content
 from pulp_download.watch import Watch
 from pulp_download.writers import Existing, Sink
@@ -102,6 +102,8 @@ class Fetch:
             if self._sink.is_lasting:
                 self._made = self._found(self._sink)
         delivery = None
+        if self._sharing is not None and not self._sharing.may_go_on_with(source):
+            self._sharing = None
         if self._sharing is not None:
             delivery = yield from self._shared(self._sharing, source, others, ask)
         if delivery is None and self._repair is None:
@@ -185,7 +187,7 @@ class Fetch:
         if (
             self._may_share
             and self._sink is not None
-            and is_worth_sharing(delivery, self._sink, self._remote)
+            and is_worth_sharing(delivery, self._sink, self._validations, self._remote)
         ):
             self._is_touched = True
             self._sharing = Sharing(

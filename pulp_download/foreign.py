@@ -7,6 +7,7 @@ is in no row is a bug, ours or a caller's, and goes on as it is.
 
 from __future__ import annotations
 
+import errno
 import http.client
 import logging
 import ssl
@@ -61,9 +62,15 @@ def _read_timeout(error: Exception, watch: Watch) -> DownloadError:
     return TimedOut("read", watch.limits.read)
 
 
+# No more descriptors or memory here, which says nothing about the other end.
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+
+
 def _system(error: Exception, watch: Watch) -> DownloadError:
     words = getattr(error, "strerror", None) or type(error).__name__
-    return ConnectionFailed(f"{words}")
+    failed = ConnectionFailed(f"{words}")
+    failed.is_local = getattr(error, "errno", None) in _EXHAUSTED
+    return failed
 
 
 def _named(kind: type[DownloadError]) -> Callable[[Exception, Watch], DownloadError]:

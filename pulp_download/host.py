@@ -33,7 +33,7 @@ from pulp_download.urls import Origin
 from pulp_download.watchdog import Timer
 
 if TYPE_CHECKING:
-    from pulp_download.hosts import Turn
+    from pulp_download.turns import Turn
 
 # What says that a host has too much to do: these, and these statuses (421 is FTP's).
 _OVERLOADED = (Throttled, ConnectionFailed, TimedOut, Stalled, Truncated, ProtocolViolation)
@@ -120,8 +120,12 @@ def judge(score: Score, error: DownloadError | None, since: float, now: float) -
     """Have a score take note of how a transfer ended that began ``since``."""
     if error is None:
         score.succeeded()
-    elif isinstance(error, NotFound):
-        score.overlook(now - since)
+    elif isinstance(error, NotFound) or _is_local(error):
+        score.overlook(now - since, now)
     elif not isinstance(error, _NO_BLAME):
         is_wrong = isinstance(error, ValidationError)
         score.failed(now, _WEIGHT_OF_WRONG_BYTES if is_wrong else 1)
+
+
+def _is_local(error: DownloadError) -> bool:
+    return isinstance(error, ConnectionFailed) and error.is_local

@@ -9,17 +9,19 @@ relies on every turn being left. One lock per remote; whoever is to be woken is 
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from pulp_download.errors import DownloadError
 from pulp_download.host import Host, judge
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.mirrors.policies import Policy, Standing
-from pulp_download.scores import Measured, best_capacity
+from pulp_download.scores import best_capacity
 from pulp_download.settings import Limits
+from pulp_download.turns import Turn
 from pulp_download.urls import Origin
 from pulp_download.watchdog import watchdog
 
@@ -27,45 +29,6 @@ from pulp_download.watchdog import watchdog
 DEFAULT_PER_HOST = 8
 # Seconds after which a host where nothing goes on is not one that a batch is busy with.
 _STILL_IN_PLAY = 1.0
-
-
-class Turn:
-    """A run's place at a host: it waits for one, has one, or neither.
-
-    Used by one thread at a time; ``wake`` may come from any, when a place that was waited for is
-    there. ``host`` is where it has one.
-    """
-
-    __slots__ = ("_hosts", "asked", "host", "since", "transfer", "wake", "wanted")
-
-    def __init__(self, hosts: Hosts, transfer: Measured):
-        self._hosts = hosts
-        self.transfer = transfer
-        self.host: Host | None = None
-        self.asked: Host | None = None  # who was asked first, and is judged by what comes of it
-        self.since = 0.0
-        self.wanted: tuple[Host, ...] = ()
-        self.wake: Callable[[], None] | None = None
-
-    def take(self, wanted: Sequence[Host]) -> bool:
-        """Get a place at the first of these hosts that is free, or wait for all of them.
-
-        Tells whether it has one; else ``wake`` is called when it has.
-        """
-        return self._hosts.admit(self, wanted)
-
-    def move(self, host: Host) -> bool:
-        """Go from one host to another, where a redirect leads; as :meth:`take`."""
-        self._hosts.release(self, keep_judging=True)
-        return self._hosts.admit(self, (host,))
-
-    def leave(self, error: DownloadError | None = None) -> None:
-        """Give the place back, or wait no longer; nothing if there is none.
-
-        ``error`` is what the host is to be judged by, None for a success.
-        """
-        if self.host is not None or self.wanted:
-            self._hosts.release(self, error)
 
 
 class Hosts:
@@ -77,13 +40,16 @@ class Hosts:
         self._hosts: dict[Origin, Host] = {}
         self._active = self._waiting = 0  # turns
         self._in_all = limits.in_all or math.inf
-        self.bound = self._widest = limits.per_host or limits.in_all or DEFAULT_PER_HOST
+        self._numbers = itertools.count()
+        self.bound = limits.per_host or limits.in_all or DEFAULT_PER_HOST
+        self._widest = limits.in_all or max(DEFAULT_PER_HOST, limits.per_host or 0)
 
     def at(self, origin: Origin) -> Host:
         """Return the host of an origin."""
         host = self._hosts.get(origin)
         if host is None:
-            host = self._hosts.setdefault(origin, Host(origin, self.bound))
+            with self._lock:  # others look through all hosts with it
+                host = self._hosts.setdefault(origin, Host(origin, self.bound))
         return host
 
     def widen(self, concurrency: int) -> None:
@@ -95,6 +61,8 @@ class Hosts:
             self.bound = concurrency
             for host in self._hosts.values():
                 host.widen(concurrency)
+            granted = self._granted(time.monotonic()) if self._waiting else ()
+        _wake(granted)
 
     def known(self) -> Sequence[Host]:
         """Return every host that was asked for."""
@@ -116,7 +84,8 @@ class Hosts:
                 )
                 for position, (mirror, host) in enumerate(zip(mirrors, hosts, strict=True))
             ]
-        return [standing.mirror for standing in policy(standings)]
+        first = [standing.mirror for standing in policy(standings)]
+        return [*first, *(mirror for mirror in mirrors if mirror not in first)]  # it only orders
 
     def speed_elsewhere(self, mirrors: Sequence[Mirror], now: float) -> float:
         """Return the bytes a second to be expected at the best of these that is known and free."""
@@ -135,7 +104,8 @@ class Hosts:
         """Return what is known of each host as plain numbers, for a later run."""
         with self._lock:
             now = time.monotonic()
-            facts = {host.origin: host.score.remembered(now) for host in self._hosts.values()}
+            asked = [host for host in self._hosts.values() if host.seen_at]
+            facts = {host.origin: host.score.remembered(now) for host in asked}
         return {origin: known for origin, known in facts.items() if known}
 
     def recall(self, origin: Origin, facts: dict[str, float], age: float) -> None:
@@ -151,7 +121,9 @@ class Hosts:
                 if not host.waiting and self._is_open(host, now):
                     self._grant(turn, host, now)
                     return True
+            assert wanted, "there is a place to ask"
             turn.wanted = tuple(wanted)
+            turn.number = next(self._numbers)
             self._waiting += 1
             for host in wanted:
                 host.waiting.append(turn)
@@ -172,6 +144,19 @@ class Hosts:
                     self._grant(turn, host, now)
                     return True
             return False
+
+    @property
+    def has_rate(self) -> bool:
+        """Requests have to be apart."""
+        return self._limits.rate is not None
+
+    def give_back(self, turn: Turn) -> None:
+        """Take back a place at which nothing was asked."""
+        with self._lock:
+            if turn.asked is not None:
+                turn.asked.score.end(turn.transfer, time.monotonic())
+                turn.asked = None
+        self.release(turn)
 
     def release(
         self, turn: Turn, error: DownloadError | None = None, *, keep_judging: bool = False
@@ -221,6 +206,7 @@ class Hosts:
 
     def _grant(self, turn: Turn, host: Host, now: float) -> None:
         turn.host = host
+        turn.has_asked = False
         turn.since = host.seen_at = now
         host.active += 1
         self._active += 1
@@ -233,12 +219,13 @@ class Hosts:
     def _granted(self, now: float) -> Iterable[Turn]:
         """Give places to those who wait, first come first served; return who got one."""
         granted = []
+        while ready := [h for h in self._hosts.values() if h.waiting and self._is_open(h, now)]:
+            host = min(ready, key=lambda one: one.waiting[0].number)
+            turn = host.waiting[0]
+            self._forget(turn)
+            self._grant(turn, host, now)
+            granted.append(turn)
         for host in self._hosts.values():
-            while host.waiting and self._is_open(host, now):
-                turn = host.waiting[0]
-                self._forget(turn)
-                self._grant(turn, host, now)
-                granted.append(turn)
             self._wake_later(host, now)
         return granted
 
@@ -256,18 +243,20 @@ class Hosts:
         if not host.waiting or host.timer is not None:
             return
         if host.not_before > now:
-            host.timer = watchdog.call_at(host.not_before, self._look_again(host))
+            self._look_again_at(host.not_before, host)
         elif host.active >= host.credit:  # the others may be over without a word
-            host.timer = watchdog.call_at(now + _STILL_IN_PLAY, self._look_again(host))
+            self._look_again_at(now + _STILL_IN_PLAY, host)
 
-    def _look_again(self, host: Host) -> Callable[[], None]:
+    def _look_again_at(self, when: float, host: Host) -> None:
         def look() -> None:
             with self._lock:
+                if host.timer is not timer:  # called off at this moment
+                    return
                 host.timer = None
                 granted = self._granted(time.monotonic())
             _wake(granted)
 
-        return look
+        timer = host.timer = watchdog.call_at(when, look)
 
     def _call_off(self, host: Host) -> None:
         if host.timer is not None:

@@ -19,13 +19,14 @@ from pulp_download.auth import BearerAuth, Netrc, basic_auth
 from pulp_download.errors import Cancelled
 from pulp_download.fields import as_fields
 from pulp_download.foreign import raise_ours
-from pulp_download.hosts import Hosts, Turn
+from pulp_download.hosts import Hosts
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.redirects import REDIRECTS, Trail
 from pulp_download.retries import RetryPolicy
 from pulp_download.session import Session
 from pulp_download.settings import Settings
 from pulp_download.speed import SpeedLimit
+from pulp_download.turns import Turn
 from pulp_download.urls import FTP_SCHEMES, Origin
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
@@ -104,6 +105,11 @@ class Remote:
         trail = Trail(mirror.absolute, session.max_redirects)
         may_renew = True
         while True:
+            if (turn := watch.turn) is not None:
+                there = trail.current.origin
+                if turn.has_asked and (self.hosts.has_rate or not turn.is_at(there)):
+                    yield from self._moved(turn, there, watch)
+                turn.has_asked = True
             question = self._question(
                 session, trail, method, headers or _NO_HEADERS, is_learnt=mirror.is_learnt
             )
@@ -130,7 +136,6 @@ class Remote:
             elif opened.status in REDIRECTS:
                 opened.answer.drain()
                 trail.follow(opened.status, opened.header("location"))
-                yield from self._moved(watch, question.url.origin, trail.current.origin)
             else:
                 return opened
 
@@ -140,14 +145,12 @@ class Remote:
         if concurrency > self._idle.limit:
             self._idle.limit = min(concurrency, self._settings.download_concurrency or concurrency)
 
-    def _moved(self, watch: Watch, here: Origin, there: Origin) -> Generator[Turn, None, None]:
-        """Give up the place at one host for one at another, where a redirect leads."""
-        turn = watch.turn
-        if turn is None or here == there or turn.move(self.hosts.at(there)):
-            return
-        while turn.host is None:
-            yield turn
-            watch.check()
+    def _moved(self, turn: Turn, there: Origin, watch: Watch) -> Generator[Turn, None, None]:
+        """Give up a place for one at the host that is asked next, perhaps the same one anew."""
+        if not turn.move(self.hosts.at(there)):
+            while turn.host is None:
+                yield turn
+                watch.check()
 
     def _connected(self) -> requests.Session:
         """Make the session, or put it right in a forked child."""
@@ -266,6 +269,8 @@ class Remote:
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
         self.hosts = Hosts(self._settings.limits)
+        if self.bases.known is None:
+            self.bases = self._settings.bases  # whoever was reading the list is the parent's
         if self._settings.max_speed:
             self.speed = SpeedLimit(self._settings.max_speed)
         self._is_forked = True

@@ -22,13 +22,13 @@ from pulp_download.delivery import Delivery, answered, deliver
 from pulp_download.errors import Cancelled, DownloadError, WriteError
 from pulp_download.events import SILENT, Finished, Observer, Started, Teller, TryFailed
 from pulp_download.fetch import Fetch
-from pulp_download.hosts import Turn
 from pulp_download.kept import Kept
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.retries import Wait
 from pulp_download.sources import Sources
+from pulp_download.turns import Turn
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
 
@@ -87,6 +87,8 @@ class Run:
     def drop(self) -> DownloadError:
         """Give up a run that was stopped while it was queued; return why."""
         error = self._watch.verdict or Cancelled()
+        if self._steps is not None:
+            self._steps.close()
         self._fetch.discard(error)
         self._end(None, error)
         return error
@@ -254,7 +256,7 @@ class Run:
         if self._has_begun:
             return
         self._has_begun = True
-        self._watch.start()
+        self._watch.started = time.monotonic()
         if not self._is_watched:
             watchdog.add(self._watch)
         if self._teller.has_observer:

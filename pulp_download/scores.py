@@ -9,7 +9,6 @@ trusted blindly.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -61,7 +60,7 @@ class Score:
         """Take note of a transfer that begins."""
         if now - self._at > _STEP:
             self._settle(now)
-        self._counted[transfer] = 0
+        self._counted[transfer] = transfer.delivered
         self._was_asked = True
 
     def end(self, transfer: Measured, now: float) -> None:
@@ -71,8 +70,9 @@ class Score:
         before, received = self._counted.pop(transfer, 0), transfer.delivered
         self._bytes += received - before if received > before else 0
 
-    def overlook(self, seconds: float) -> None:
+    def overlook(self, seconds: float, now: float) -> None:
         """Take back the time of a transfer that ended just now and says nothing about the host."""
+        self._settle(now)
         share = seconds / (len(self._counted) + 1)  # the others were under way as well
         self._busy = max(0.0, self._busy - share)
         self._load = max(0.0, self._load - seconds)
@@ -167,10 +167,9 @@ def best_capacity(scores: Iterable[Score], now: float) -> float:
     return max(known, default=1.0) or 1.0
 
 
+# More bytes or seconds than anything has; a larger one in a file is nonsense.
+_MOST = 1e15
+
+
 def _is_amount(value: object) -> bool:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and value >= 0
-    )
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < _MOST

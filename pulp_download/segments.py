@@ -19,11 +19,11 @@ from pulp_download.adapters.framing import BUFFER_SIZE
 from pulp_download.delivery import Ask, Delivery
 from pulp_download.edition import Edition, content_coding
 from pulp_download.errors import DownloadError, ProtocolViolation, WriteError
-from pulp_download.hosts import Turn
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.ranges import Span, part_of
 from pulp_download.remote import Remote
 from pulp_download.shares import Share, Shares
+from pulp_download.turns import Turn
 from pulp_download.validations import Checks
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
@@ -157,17 +157,18 @@ class Segments:
         turn = watch.turn = Turn(self._remote.hosts, watch)
         try:
             while not self._over.is_set() and not self._shares.is_done:
-                source = self._source_with_a_place(turn)
+                has_work = self._shares.has_work()
+                source = self._source_with_a_place(turn) if has_work else None
                 share = self._shares.take() if source is not None else None
                 if source is None or share is None:
-                    turn.leave()
+                    self._remote.hosts.give_back(turn)
                     self._over.wait(_LOOK)
                     continue
                 self._fetch(source, share, watch, turn)
         except BaseException as error:  # noqa: BLE001 (the run's thread raises it)
             self._failure = error
         finally:
-            turn.leave()
+            self._remote.hosts.give_back(turn)
             watch.turn = None
             watchdog.discard(watch)
 

@@ -40,6 +40,11 @@ class Shares:
         with self._lock:
             return not self._left and not self._active
 
+    def has_work(self) -> bool:
+        """Tell whether somebody who came now would probably get a part."""
+        with self._lock:
+            return bool(self._left) or self._longest() is not None
+
     def take(self) -> Share | None:
         """Return a part to fetch, or None if no part is worth it."""
         with self._lock:
@@ -48,13 +53,20 @@ class Shares:
                 assert span.stop is not None
                 share = Share(span.start, span.stop)
             else:
-                longest = max(self._active, key=lambda one: one.stop - one.reserved, default=None)
-                if longest is None or longest.stop - longest.reserved < 2 * _SMALLEST:
+                longest = self._longest()
+                if longest is None:
                     return None
                 middle = (longest.reserved + longest.stop) // 2
                 share, longest.stop = Share(middle, longest.stop), middle
             self._active.append(share)
             return share
+
+    def _longest(self) -> Share | None:
+        """Return the part with the most left, if half of that is worth a request."""
+        longest = max(self._active, key=lambda one: one.stop - one.reserved, default=None)
+        if longest is None or longest.stop - longest.reserved < 2 * _SMALLEST:
+            return None
+        return longest
 
     def reserve(self, share: Share, count: int) -> int:
         """Return how many of so many bytes may be received next; 0 at the end of the part."""

@@ -8,12 +8,12 @@ from pulp_download.adapters.awaited import Awaited
 from pulp_download.delivery import Ask, Delivery
 from pulp_download.edition import content_coding, edition_of
 from pulp_download.events import Teller
-from pulp_download.hosts import Turn
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.remote import Remote
 from pulp_download.repair import Repair, repair_of
 from pulp_download.segments import Segments, Setback
 from pulp_download.shares import Shares
+from pulp_download.turns import Turn
 from pulp_download.validations import Validation, judges_content
 from pulp_download.watch import Watch
 from pulp_download.writers import Sink
@@ -53,6 +53,7 @@ class Sharing:
     ) -> Generator[Awaited | Turn, None, Delivery]:
         """Fetch what is missing, from this source and with helpers from all; judge the whole."""
         self._watch.may_block()
+        self._watch.forget_rivals()  # what helpers bring does not count as this try's
         is_judged = judges_content(self._validations)
         sources = [*dict.fromkeys([source, *others])] if is_judged else [self._first]
         segments = Segments(
@@ -74,6 +75,10 @@ class Sharing:
         segments.check()
         self._judge()
         return self._delivery
+
+    def may_go_on_with(self, source: Mirror) -> bool:
+        """Tell whether this source may give the rest: another one only if a digest judges it."""
+        return source is self._first or judges_content(self._validations)
 
     @property
     def is_hopeless(self) -> bool:
@@ -121,16 +126,23 @@ class Sharing:
         delivery.conclude(delivery.checks)
 
 
-def is_worth_sharing(delivery: Delivery, sink: Sink, remote: Remote) -> bool:
-    """Tell whether several connections are to fetch what this delivery has just begun to."""
+def is_worth_sharing(
+    delivery: Delivery, sink: Sink, validations: Sequence[Validation], remote: Remote
+) -> bool:
+    """Tell whether several connections are to fetch what this delivery has just begun to.
+
+    Without a digest and a validator nobody could tell whether the parts belong together.
+    """
     settings = remote.settings
+    edition = edition_of(delivery.opened.header, delivery.size)
     return (
         settings.segments > 1
+        and (judges_content(validations) or edition.validator is not None)
         and delivery.opened.status == 200
         and delivery.received == 0
         and delivery.size is not None
         and delivery.size >= settings.segments_from
         and content_coding(delivery.opened.header) is None
-        and not edition_of(delivery.opened.header, delivery.size).refuses_ranges
+        and not edition.refuses_ranges
         and hasattr(sink, "write_at")
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
@@ -10,13 +11,13 @@ from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened
 from pulp_download.documents import document
 from pulp_download.errors import DownloadError, FailedTry
-from pulp_download.hosts import Turn
 from pulp_download.leads import Leads
 from pulp_download.mirrors.mirror import Mirror, Relative, resolved
 from pulp_download.remote import Remote
 from pulp_download.retries import Attempts, GiveUp, RetryPolicy, Wait
 from pulp_download.rivals import Rivals
 from pulp_download.segments import Setback
+from pulp_download.turns import Turn
 from pulp_download.validations import expected_size
 from pulp_download.watch import Watch
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pulp_download.download import Download
+
+log = logging.getLogger(__name__)
 
 Places = Generator[Wait | Awaited | Turn, None, Mirror | None]
 
@@ -45,6 +48,7 @@ class Sources:
         self._watch = watch
         self._turn = watch.turn = Turn(remote.hosts, watch)
         self._leads: Leads | None = None
+        self._has_started = False
         self._attempts: Attempts | None = None
 
     @property
@@ -89,16 +93,24 @@ class Sources:
                 self.current = step.sources[0]
                 if not turn.take((hosts.at(self.current.absolute.origin),)):
                     yield from self._wait()
+                self._start()
                 return self.current
             sources = hosts.ranked(step.sources, self._remote.policy)
             wanted = [hosts.at(source.absolute.origin) for source in sources]
             if not turn.take(wanted):
                 yield from self._wait()
+            self._start()
             assert turn.host is not None
             self.current = sources[wanted.index(turn.host)]
             if len(self._attempts.untried) > 1:
                 self._watch_rivals(self._attempts.untried)
             return self.current
+
+    def _start(self) -> None:
+        """Start the clock of the total limit at the first place; before that was queueing."""
+        if not self._has_started:
+            self._has_started = True
+            self._watch.start()
 
     @property
     def untried(self) -> Sequence[Mirror]:
@@ -136,17 +148,23 @@ class Sources:
     ) -> Generator[Wait | Awaited | Turn, None, Sequence[Mirror]]:
         """Return where to ask, relative places below each base."""
         bases = self._remote.bases
-        while bases.known is None:
-            if not bases.claim():
-                yield Wait(time.monotonic() + _LOOK)
-                self._watch.check()
-                continue
-            assert bases.place is not None
-            try:
-                bases.learn((yield from document(self._remote, bases.place, self._watch)))
-            except BaseException as error:
-                bases.failed(error)
+        try:
+            while bases.known is None:
+                if not bases.claim():
+                    yield Wait(time.monotonic() + _LOOK)
+                    self._watch.check()
+                    continue
+                assert bases.place is not None
+                try:
+                    bases.learn((yield from document(self._remote, bases.place, self._watch)))
+                except BaseException as error:
+                    bases.failed(error)
+                    raise
+        except DownloadError as error:
+            if error.final or not bases.given:
                 raise
+            log.warning("going on without the mirror list: %s", error.message)
+            return tuple(resolved(mirrors, bases.given))
         return tuple(resolved(mirrors, bases.known))
 
     def _follow(
@@ -167,11 +185,12 @@ class Sources:
         while self._turn.host is None:
             yield self._turn
             self._watch.check()
-        if not self.history:
-            self._watch.start()  # that was queueing
 
     def _watch_rivals(self, untried: Sequence[Mirror]) -> None:
         """Have a try ended as soon as another source is much faster."""
-        others = [mirror for mirror in untried if mirror is not self.current]
+        here = self.current.absolute.origin
+        others = [mirror for mirror in untried if mirror.absolute.origin != here]
+        if not others:
+            return
         size = expected_size(self._download.validations)
-        self._watch.rivals = Rivals(self._remote.hosts, others, size, time.monotonic())
+        self._watch.rivals = Rivals(self._remote.hosts, others, size)

@@ -68,7 +68,7 @@ def _read(path: str) -> dict[str, dict[str, float]]:
 
 def _is_dated(facts: Any) -> bool:
     at = facts.get("at") if isinstance(facts, dict) else None
-    return isinstance(at, (int, float)) and not isinstance(at, bool)
+    return isinstance(at, (int, float)) and not isinstance(at, bool) and 0 <= at < 1e15
 
 
 def _write(path: str, state: dict[str, Any]) -> None:

@@ -13,9 +13,9 @@ from pulp_download.errors import Cancelled, DownloadError, Stalled, TimedOut
 from pulp_download.settings import TimeLimits
 
 if TYPE_CHECKING:
-    from pulp_download.hosts import Turn
     from pulp_download.rivals import Rivals
     from pulp_download.speed import SpeedLimit
+    from pulp_download.turns import Turn
 
 
 class Watch:
@@ -25,10 +25,12 @@ class Watch:
     ``rivals`` the mirrors that it may be left for. ``owners`` are those in whose name it can be
     stopped. ``received`` counts body bytes of the present try as they are read, ``delivered`` as
     they are handed on; the stall clock runs only between ``begin_read`` and ``end_read``, so a slow
-    consumer, a parked stream or a full disk is no stall.
+    consumer, a parked stream or a full disk is no stall. Nor is it a reason to leave for a rival,
+    whose clock runs while upstream is waited for: in a phase, or in a read.
     """
 
     __slots__ = (
+        "_awaited",
         "_deadline",
         "_lock",
         "_phase",
@@ -69,6 +71,7 @@ class Watch:
         self._lock = threading.Lock()
         self._reading_since: float | None = None
         self._waited = self._window_waited = 0.0
+        self._awaited = 0.0
         self._window_received = 0
         self._sleeper: threading.Event | None = None
 
@@ -81,6 +84,7 @@ class Watch:
     def begin_try(self) -> None:
         """Forget what ended the last try, unless it ends the run; raises that verdict."""
         self._phase = self._reading_since = self.rivals = None
+        self._awaited = 0.0
         self.delivered = 0
         if self.verdict is not None:
             with self._lock:
@@ -90,16 +94,20 @@ class Watch:
 
     def begin(self, limit: str, seconds: float) -> None:
         """Start a phase that must end within ``seconds``, under the name of its limit."""
-        self._phase = (limit, seconds, time.monotonic() + seconds)
+        self.end()
+        self._phase = (limit, seconds, time.monotonic())
 
     def end(self) -> None:
         """End the phase."""
-        self._phase = None
+        phase, self._phase = self._phase, None
+        if phase is not None:
+            self._awaited += time.monotonic() - phase[2]
 
     def remaining(self) -> float:
         """Return seconds left in the phase (0.0 when they are over)."""
         assert self._phase is not None
-        return max(0.0, self._phase[2] - time.monotonic())
+        _, seconds, since = self._phase
+        return max(0.0, since + seconds - time.monotonic())
 
     def attach(self, sock: socket.socket) -> None:
         """Name the socket to shut down; raises the verdict if there is one already."""
@@ -116,15 +124,17 @@ class Watch:
         self._reading_since = time.monotonic()
 
     def end_read(self, received: int) -> None:
-        since = self._reading_since
+        since, self._reading_since = self._reading_since, None
         if since is not None:
-            self._waited += time.monotonic() - since
-            self._reading_since = None
+            seconds = time.monotonic() - since
+            self._waited += seconds
+            if self._phase is None:  # which counts its own time
+                self._awaited += seconds
         self.received += received
 
     def begin_body(self) -> None:
         """End the phase, and start counting a try's body."""
-        self._phase = None
+        self.end()
         self.received = self._window_received = 0
         self._waited = self._window_waited = 0.0
 
@@ -198,13 +208,14 @@ class Watch:
         limits = self.limits
         if self._deadline is not None and now >= self._deadline:
             self.stop(TimedOut("total", limits.total or 0.0))
-        rivals = self.rivals
-        if rivals is not None and (verdict := rivals.verdict(self.delivered, now)):
+        phase, since = self._phase, self._reading_since
+        begun = since if phase is None else phase[2]
+        awaited = self._awaited + (0.0 if begun is None else now - begun)
+        rivals = self.rivals  # which the run's thread may forget at any moment
+        if rivals is not None and (verdict := rivals.verdict(self.delivered, awaited, now)):
             self.stop(verdict, by=rivals)
-        phase = self._phase
-        if phase is not None and now >= phase[2]:
+        if phase is not None and now >= phase[2] + phase[1]:
             self.stop(TimedOut(phase[0], phase[1]))
-        since = self._reading_since
         if since is None or phase is not None:
             return  # a phase has its own limit; the wait for a head is no slow body
         if now - since >= limits.read:

@@ -19,12 +19,17 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
 from typing import Protocol
+
+log = logging.getLogger(__name__)
 
 # Seconds between two looks; a limit is noticed at most this late.
 TICK = 0.1
@@ -61,6 +66,7 @@ class Watchdog:
         self._watches: set[Watched] = set()
         self._timers: list[Timer] = []
         self._order = itertools.count()
+        self._left: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def add(self, watch: Watched) -> None:
@@ -105,6 +111,10 @@ class Watchdog:
             self._start()
         return timer
 
+    def leave_to(self, call: Callable[[], None]) -> None:
+        """Have something done at the next look; also a finalizer may ask, in any thread's midst."""
+        self._left.put(call)
+
     def call_off(self, timer: Timer) -> None:
         """Forget a timer; it may be calling at this moment, or have called."""
         with self._condition, suppress(ValueError):
@@ -143,16 +153,26 @@ class Watchdog:
                 due = []
                 while self._timers and self._timers[0][0] <= now:
                     due.append(heapq.heappop(self._timers)[2])
+            while not self._left.empty():
+                due.append(self._left.get())
             for call in due:
-                call()
+                _guarded(call)
             for watch in self._watches.copy():
-                watch.inspect(now)
+                _guarded(partial(watch.inspect, now))
 
     def _until_next(self) -> float:
         # Also when nothing is watched: what comes is watched from the next tick, and not woken for.
         if not self._timers:
             return TICK
         return min(TICK, max(0.0, self._timers[0][0] - time.monotonic()))
+
+
+def _guarded(call: Callable[[], None]) -> None:
+    """Go on although one call has a bug: every clock and every stop depends on this thread."""
+    try:
+        call()
+    except Exception:
+        log.exception("the watchdog goes on")
 
 
 watchdog = Watchdog()

@@ -30,6 +30,7 @@ class Idle:
         """Take note of a connection that is idle from now on."""
         surplus = []
         with self._lock:
+            self._kept.pop(connection, None)  # taken and given back before this was told
             self._kept[connection] = weakref.ref(keeper)
             while len(self._kept) > self.limit:
                 oldest = next(iter(self._kept))

@@ -84,7 +84,7 @@ class Mirror:
     @property
     def absolute(self) -> URL:
         """The URL of a mirror that has been resolved."""
-        assert isinstance(self.url, URL), "relative; Remote.places resolves it"
+        assert isinstance(self.url, URL), "relative; a run resolves it first"
         return self.url
 
     def without_credentials(self) -> Mirror:

@@ -57,12 +57,17 @@ def best_first(standings: Sequence[Standing]) -> Sequence[Standing]:
         standings,
         key=lambda each: (
             each.is_rested,
-            -each.expected_speed,
+            -_about(each.expected_speed),
             each.active,
             each.mirror.priority,
             each.position,
         ),
     )
+
+
+def _about(speed: float) -> float:
+    """Return a speed in two digits: less of a difference is chance."""
+    return float(f"{speed:.2g}")
 
 
 # By the name that settings use.

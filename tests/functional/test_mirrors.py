@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import resource
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,6 +15,7 @@ import pytest
 
 from pulp_download import (
     Batch,
+    ConnectionFailed,
     Download,
     DownloadError,
     FailedTry,
@@ -32,13 +35,21 @@ from tests.servers import (
     Blackhole,
     Cut,
     FaultServer,
+    Script,
     authority,
     cut_response,
+    dripped_body,
+    endless_body,
+    interim,
+    other_authority,
+    published,
     redirect,
     reply,
     stalled_body,
     truncated,
+    until_close,
 )
+from tests.unit.children import in_child
 
 BODY = body_of(1, 5000)
 
@@ -80,12 +91,51 @@ FAULTS: dict[str, tuple[Answer, str, int | None]] = {
     "wrong bytes": (reply(200, BODY[::-1]), "DigestMismatch", None),
     "too short": (reply(200, BODY[:-1]), "SizeMismatch", None),
     "leads nowhere": (redirect("ftp://127.0.0.1/"), "UnsafeRedirect", 302),
+    "cut in its head": (cut_response(30, body=BODY), "ProtocolViolation", None),
+    "not over yet": (interim(101, reply(200, BODY)), "ProtocolViolation", None),
+    "without an end": (endless_body(), "SizeMismatch", None),
+    "announces too much": (stalled_body(bytes(len(BODY) + 1)), "SizeMismatch", None),
+    "cut where its length is not told": (until_close(BODY[:100]), "SizeMismatch", None),
+    "a part that nobody asked for": (reply(206, BODY[:100]), "ProtocolViolation", 206),
+    "packed on the way": (
+        reply(200, BODY[::-1], headers={"Content-Encoding": "gzip"}),
+        "DigestMismatch",
+        None,
+    ),
+}
+
+# The cases of the fault catalogue among them.
+CASES = {
+    "no such file": 53,
+    "gone": 53,
+    "forbidden": 53,
+    "broken": 52,
+    "busy": 51,
+    "asks for a day's rest": 51,
+    "throttled": 51,
+    "reset": 2,
+    "truncated": 1,
+    "wrong bytes": 59,
+    "leads nowhere": 31,
+    "cut in its head": 13,
+    "not over yet": 19,
+    "without an end": 14,
+    "announces too much": 14,
+    "cut where its length is not told": 3,
+    "a part that nobody asked for": 39,
+    "packed on the way": 47,
 }
 
 
 @pytest.mark.need("I8", "S5")
 @pytest.mark.fault(240)
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fault, marks=[pytest.mark.fault(CASES[fault])] if fault in CASES else [])
+        for fault in FAULTS
+    ],
+)
 def test_whatever_is_wrong_with_a_mirror_the_next_is_asked_at_once(
     hosts: list[FaultServer], fault: str
 ) -> None:
@@ -97,6 +147,31 @@ def test_whatever_is_wrong_with_a_mirror_the_next_is_asked_at_once(
     assert (failed.url, failed.type, failed.status) == (hosts[0].url("/file"), kind, status)
     assert asked(hosts) == [1, 1, 0, 0]
     assert result.elapsed < 5
+
+
+@pytest.mark.fault(61)
+def test_a_mirror_whose_certificate_nobody_trusts_is_left_and_not_asked_without_tls(
+    hosts: list[FaultServer],
+) -> None:
+    with FaultServer(tls=other_authority().server_context()) as untrusted:
+        untrusted.on("/file", reply(200, BODY))
+        source = Mirrors([untrusted.url("/file"), hosts[0].url("/file")])
+        result = fetch(source, max_retries=3)
+        assert untrusted.requests == []
+        assert untrusted.malformed == []
+    assert result.url == hosts[0].url("/file")
+    assert [failed.type for failed in result.attempts] == ["TLSFailed"]
+
+
+@pytest.mark.fault(32)
+def test_a_mirror_that_leads_out_of_tls_is_left(
+    hosts: list[FaultServer], secure: FaultServer
+) -> None:
+    secure.on("/file", redirect(hosts[1].url("/file")))
+    result = fetch(Mirrors([secure.url("/file"), hosts[0].url("/file")]), max_retries=3)
+    assert result.url == hosts[0].url("/file")
+    assert [failed.type for failed in result.attempts] == ["UnsafeRedirect"]
+    assert asked(hosts) == [1, 0, 0, 0]
 
 
 def test_every_mirror_may_fail_but_one(hosts: list[FaultServer]) -> None:
@@ -121,6 +196,33 @@ def test_a_failure_at_this_end_is_none_of_the_mirrors(
     assert asked(hosts) == [0, 0, 0, 0]
 
 
+@pytest.mark.fault(112)
+def test_no_mirror_is_blamed_for_descriptors_that_are_lacking_here(
+    hosts: list[FaultServer],
+) -> None:
+    def story() -> tuple[list[str], float, str]:
+        taken = []
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        with remote_for(mirror_policy="order") as remote:
+            download = Download(everywhere(hosts[:2]), MemoryWriter(), remote=remote)
+            try:
+                while True:
+                    taken.append(os.open(os.devnull, os.O_RDONLY))
+            except OSError:
+                pass
+            with pytest.raises(ConnectionFailed, match="Too many open files") as caught:
+                download.run()
+            for descriptor in taken:
+                os.close(descriptor)
+            blame = sum(host.score.failures for host in remote.hosts.known())
+            again = Download(everywhere(hosts[:2]), MemoryWriter(), remote=remote).run()
+            return [failed.url for failed in caught.value.attempts], blame, again.url
+
+    urls = [host.url("/file") for host in hosts[:2]]
+    assert in_child(story) == (urls, 0.0, urls[0])
+
+
+@pytest.mark.fault(60)
 def test_the_error_of_the_last_mirror_lists_what_all_of_them_did(hosts: list[FaultServer]) -> None:
     for host in hosts:
         host.on("/file", reply(404))
@@ -148,6 +250,7 @@ def test_there_are_at_most_as_many_tries_as_mirrors_and_repeats(
     assert sum(asked(hosts)) == tries
 
 
+@pytest.mark.fault(59)
 def test_a_mirror_that_sent_wrong_bytes_is_not_asked_for_that_file_again(
     hosts: list[FaultServer],
 ) -> None:
@@ -194,6 +297,7 @@ def test_a_mirror_that_lacks_some_files_is_still_asked_for_the_others(
     assert [r.url.startswith(hosts[0].url("/")) for r in results] == [False] * 20 + [True] * 20
 
 
+@pytest.mark.fault(59)
 def test_a_mirror_that_sent_wrong_bytes_is_asked_last_for_other_files(
     hosts: list[FaultServer],
 ) -> None:
@@ -253,16 +357,60 @@ def test_a_dead_mirror_costs_a_batch_next_to_nothing(hosts: list[FaultServer]) -
     assert max(result.elapsed for result in results) < 20
 
 
-def test_a_transfer_that_stalls_goes_on_at_another_mirror(hosts: list[FaultServer]) -> None:
-    hosts[0].on("/file", stalled_body(BODY, sent=10))
+def known_to_be_fast(host: FaultServer, remote: Remote) -> None:
+    """Have a remote learn what a host carries."""
+    for _ in range(20):
+        Download(host.url("/file"), MemoryWriter(), remote=remote).run()
+
+
+@pytest.mark.fault(22, 24)
+@pytest.mark.parametrize(
+    "slow",
+    [stalled_body(BODY, sent=10), dripped_body(BODY, every=0.1)],
+    ids=["stalls", "drips"],
+)
+def test_a_transfer_that_hardly_moves_goes_on_at_another_mirror(
+    hosts: list[FaultServer], slow: Script
+) -> None:
+    hosts[0].on("/file", slow)
     with remote_for(mirror_policy="order", sock_read_timeout=60.0) as remote:
-        for _ in range(20):
-            Download(hosts[1].url("/file"), MemoryWriter(), remote=remote).run()
+        known_to_be_fast(hosts[1], remote)
+        hosts[1].on("/file", published(BODY))
         result = Download(
             everywhere(hosts[:2]), MemoryWriter(), remote=remote, validations=expectations(BODY)
         ).run()
     assert result.url == hosts[1].url("/file")
-    assert [failed.type for failed in result.attempts] == ["TooSlow"]
+    (failed,) = result.attempts
+    assert (failed.url, failed.type) == (hosts[0].url("/file"), "TooSlow")
+    assert hosts[1].requests[-1].headers["Range"] == f"bytes={failed.received}-"
+
+
+def test_the_last_mirror_is_kept_however_slow_it_is(hosts: list[FaultServer]) -> None:
+    hosts[0].on("/other", reply(404))
+    hosts[1].on("/other", dripped_body(BODY, every=0.4, size=1000))
+    with remote_for(mirror_policy="order") as remote:
+        known_to_be_fast(hosts[0], remote)
+        result = Download(everywhere(hosts[:2], "/other"), MemoryWriter(), remote=remote).run()
+    assert result.url == hosts[1].url("/other")
+    assert [failed.type for failed in result.attempts] == ["NotFound"]
+
+
+@pytest.mark.need("S5")
+def test_whoever_reads_slowly_has_no_slow_mirror(hosts: list[FaultServer]) -> None:
+    """A streamer's client may take its time; nothing of the file could be had again for it."""
+    large = body_of(2, 3_000_000)
+    for host in hosts[:2]:
+        host.on("/large", reply(200, large))
+    with remote_for(mirror_policy="order") as remote:
+        known_to_be_fast(hosts[1], remote)
+        download = Download(
+            everywhere(hosts[:2], "/large"), remote=remote, validations=expectations(large)
+        )
+        with download.iter_content() as content:
+            received = [next(content)]
+            threading.Event().wait(1.5)  # longer than a transfer is judged by
+            received += content
+    assert b"".join(received) == large
 
 
 @pytest.mark.need("S5")

@@ -179,6 +179,7 @@ def test_a_file_that_is_not_large_enough_comes_over_one(
     assert len(server.requests) == 1
 
 
+@pytest.mark.fault(40)
 @pytest.mark.parametrize("how", ["ignores ranges", "says that it has none"])
 def test_a_server_without_ranges_is_as_good_as_ever(
     server: FaultServer, tmp_path: Path, how: str
@@ -219,7 +220,14 @@ class Spoilt(Paced):
 
 
 @pytest.mark.parametrize(
-    "way", ["404", "reset", "another edition", "another offset", "another total"]
+    "way",
+    [
+        "404",
+        pytest.param("reset", marks=pytest.mark.fault(2)),
+        pytest.param("another edition", marks=pytest.mark.fault(42)),
+        pytest.param("another offset", marks=pytest.mark.fault(38)),
+        pytest.param("another total", marks=pytest.mark.fault(38)),
+    ],
 )
 def test_a_helper_that_fails_is_no_failure_of_the_file(
     server: FaultServer, tmp_path: Path, way: str
@@ -244,6 +252,7 @@ def test_a_mirror_that_fails_in_its_part_is_replaced_by_another(
     assert {failed.url for failed in result.attempts} <= {hosts[1].url("/big")}
 
 
+@pytest.mark.fault(44)
 def test_parts_that_do_not_belong_together_are_begun_anew_over_one_connection(
     hosts: list[FaultServer], tmp_path: Path
 ) -> None:
@@ -287,6 +296,7 @@ def test_a_wrong_file_is_wrong_in_parts_too(server: FaultServer, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fault(1)
 def test_a_broken_transfer_goes_on_with_the_parts_that_are_missing(
     server: FaultServer, tmp_path: Path
 ) -> None:
@@ -386,6 +396,7 @@ def test_nothing_is_left_of_a_segmented_download_that_is_stopped(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fault(109)
 def test_a_full_disk_ends_all_of_them(
     server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,27 @@ def test_trust_is_not_worth_another_try_and_a_broken_record_is() -> None:
         assert isinstance(ours, TLSFailed) and ours.retryable is retryable
 
 
+@pytest.mark.fault(112)
+@pytest.mark.parametrize(
+    ("code", "is_local"),
+    [
+        (errno.EMFILE, True),
+        (errno.ENFILE, True),
+        (errno.ENOMEM, True),
+        (errno.ENOBUFS, True),
+        (errno.ECONNRESET, False),
+        (errno.EHOSTUNREACH, False),
+    ],
+)
+def test_what_is_lacking_at_this_end_is_told_from_what_the_other_did(
+    code: int, is_local: bool
+) -> None:
+    ours = translate(OSError(code, "words"), watch(), PLACE)
+    assert isinstance(ours, ConnectionFailed)
+    assert ours.is_local is is_local
+    assert ours.retryable
+
+
 def test_the_limit_of_one_address_is_named_where_there_is_one() -> None:
     limited = Watch(TimeLimits(connect=5.0, sock_connect=2.0))
     ours = translate(TimeoutError(), limited, PLACE)

@@ -20,10 +20,11 @@ from pulp_download.errors import (
     TLSFailed,
     Truncated,
 )
-from pulp_download.hosts import DEFAULT_PER_HOST, Hosts, Turn
+from pulp_download.hosts import DEFAULT_PER_HOST, Hosts
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.mirrors.policies import POLICIES
 from pulp_download.settings import Limits
+from pulp_download.turns import Turn
 from pulp_download.urls import Origin
 from pulp_download.watchdog import watchdog
 
@@ -291,6 +292,17 @@ def test_a_file_that_is_not_there_says_nothing_about_a_mirror() -> None:
     for _ in range(10):
         bench.turn(A).leave(NotFound(404))
     assert ranking(bench, "a", "b") == "ab"
+
+
+@pytest.mark.fault(112)
+def test_what_is_lacking_at_this_end_is_not_the_fault_of_a_host() -> None:
+    bench = Bench(per_host=8)
+    exhausted = ConnectionFailed("Too many open files")
+    exhausted.is_local = True
+    for _ in range(10):
+        bench.turn(A).leave(exhausted)
+    assert ranking(bench, "a", "b") == "ab"
+    assert bench.hosts.at(A).limit < 8, "but less at once is what helps"
 
 
 def test_closing_forgets_who_waits_and_leaves_no_timer() -> None:

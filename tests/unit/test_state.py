@@ -13,8 +13,9 @@ import pytest
 
 from pulp_download import Remote, state
 from pulp_download.errors import ServerFailed
-from pulp_download.hosts import Hosts, Turn
+from pulp_download.hosts import Hosts
 from pulp_download.settings import Limits
+from pulp_download.turns import Turn
 from pulp_download.urls import Origin
 
 A, B = Origin("http", "a.test", 80), Origin("https", "b.test", 8443)
@@ -109,5 +110,7 @@ def test_a_remote_recalls_at_its_beginning_and_remembers_at_its_end(tmp_path: Pa
     settings: Any = {"state_file": str(path)}
     with Remote(**settings) as remote:
         assert remote.hosts.at(A).score.failures > 1.9
-        remote.hosts.at(A).score.failed(time.monotonic())
+        turn = Turn(remote.hosts, Transfer())
+        turn.take([remote.hosts.at(A)])
+        turn.leave(ServerFailed(500))
     assert failures(path, A) > 2.9
