@@ -113,7 +113,8 @@ class PieceCheck:
 
 def repairable(validations: Sequence[Validation]) -> Sequence[Validation]:
     """Return the validations; of those for pieces the first is patient, and judges first."""
-    pieces = next((each for each in validations if type(each) is Pieces), None)
-    if pieces is None:
-        return validations
-    return (Repairable(pieces), *(each for each in validations if each is not pieces))
+    for pieces in validations:
+        if type(pieces) is Pieces:
+            rest = (each for each in validations if each is not pieces)
+            return (Repairable(pieces), *rest)
+    return validations

@@ -49,6 +49,10 @@ class Sources:
         self._turn = watch.turn = Turn(remote.hosts, watch)
         self._leads: Leads | None = None
         self._has_started = False
+        mirrors = download.mirrors
+        self._is_relative = type(mirrors[0].url) is Relative or (
+            len(mirrors) > 1 and any(type(mirror.url) is Relative for mirror in mirrors)
+        )
         self._attempts: Attempts | None = None
 
     @property
@@ -74,7 +78,7 @@ class Sources:
         """
         if self._attempts is None:
             places: Sequence[Mirror] = self._download.mirrors
-            if any(type(mirror.url) is Relative for mirror in places):
+            if self._is_relative:
                 places = yield from self._resolved(places)
             self._attempts = Attempts(self._remote.retry_policy, places)
         while True:

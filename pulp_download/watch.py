@@ -94,7 +94,8 @@ class Watch:
 
     def begin(self, limit: str, seconds: float) -> None:
         """Start a phase that must end within ``seconds``, under the name of its limit."""
-        self.end()
+        if self._phase is not None:
+            self.end()
         self._phase = (limit, seconds, time.monotonic())
 
     def end(self) -> None:

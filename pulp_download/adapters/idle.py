@@ -28,21 +28,25 @@ class Idle:
 
     def add(self, connection: object, keeper: Keeper) -> None:
         """Take note of a connection that is idle from now on."""
-        surplus = []
-        with self._lock:
-            self._kept.pop(connection, None)  # taken and given back before this was told
-            self._kept[connection] = weakref.ref(keeper)
-            while len(self._kept) > self.limit:
-                oldest = next(iter(self._kept))
-                surplus.append((oldest, self._kept.pop(oldest)()))
-        for unwanted, its_keeper in surplus:
-            if its_keeper is not None:
-                its_keeper.close_idle(unwanted)
+        # Single steps of the interpreter, as in remove: this is done for every file.
+        self._kept.pop(connection, None)  # taken and given back before this was told
+        self._kept[connection] = weakref.ref(keeper)
+        if len(self._kept) > self.limit:
+            self._reduce()
 
     def remove(self, connection: object) -> None:
         """Take note that it is in use, or closed."""
+        self._kept.pop(connection, None)
+
+    def _reduce(self) -> None:
+        """Close those that are idle longest, until there are as many as may be."""
         with self._lock:
-            self._kept.pop(connection, None)
+            surplus = list(self._kept)[: len(self._kept) - self.limit]
+            taken = [(connection, self._kept.pop(connection, None)) for connection in surplus]
+        for connection, reference in taken:
+            keeper = reference() if reference is not None else None
+            if keeper is not None:
+                keeper.close_idle(connection)
 
     def clear(self) -> None:
         """Forget all of them."""
