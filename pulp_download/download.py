@@ -138,7 +138,8 @@ class Download:
 
         What fails before the head is tried again like a run; what fails after it is raised by the
         iteration. ``headers`` may hold Range, If-Range, If-None-Match and If-Modified-Since; an
-        answer other than 200 to them skips validation and is returned as it is. Close the content.
+        answer other than 200 to them skips validation and is returned as it is. Close the content:
+        until its end it has one of the places that the remote allows at a host.
         """
         conditions = dict(conditions_of(headers))
         if not isinstance(chunk_size, int) or chunk_size < 1:
