@@ -104,7 +104,9 @@ def test_a_large_file_comes_over_several_connections_at_once(
     assert (tmp_path / "big").read_bytes() == BODY
     assert paced.peak == 4
     assert paced.ranges[0] == (0, len(BODY))
-    assert paced.ranges[1][1] == len(BODY), "the first helper has the second half"
+    helped = paced.ranges[1:]  # in whatever order they came
+    assert max(stop for _, stop in helped) == len(BODY), "from somewhere in the middle to the end"
+    assert min(start for start, _ in helped) > 0
     assert result.digests == {"sha256": sha256(BODY)}
     assert (result.size, result.attempts, result.length_verified) == (len(BODY), (), True)
 
