@@ -44,9 +44,7 @@ def _read(
     watch.turn, own = turn, watch.turn
     try:
         if not turn.take([remote.hosts.at(place.absolute.origin)]):
-            while turn.host is None:
-                yield turn
-                watch.check()
+            yield from turn.until_there(watch.check)
         delivery = yield from deliver(
             remote, place, watch, method="GET", headers={}, answers=(), validations=()
         )

@@ -148,9 +148,7 @@ class Remote:
     def _moved(self, turn: Turn, there: Origin, watch: Watch) -> Generator[Turn, None, None]:
         """Give up a place for one at the host that is asked next, perhaps the same one anew."""
         if not turn.move(self.hosts.at(there)):
-            while turn.host is None:
-                yield turn
-                watch.check()
+            yield from turn.until_there(watch.check)
 
     def _connected(self) -> requests.Session:
         """Make the session, or put it right in a forked child."""

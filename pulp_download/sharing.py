@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.delivery import Ask, Delivery
-from pulp_download.edition import content_coding, edition_of
+from pulp_download.edition import edition_of
 from pulp_download.events import Teller
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.remote import Remote
@@ -133,16 +133,14 @@ def is_worth_sharing(
 
     Without a digest and a validator nobody could tell whether the parts belong together.
     """
-    settings = remote.settings
     edition = edition_of(delivery.opened.header, delivery.size)
     return (
-        settings.segments > 1
-        and (judges_content(validations) or edition.validator is not None)
+        (judges_content(validations) or edition.validator is not None)
         and delivery.opened.status == 200
         and delivery.received == 0
         and delivery.size is not None
-        and delivery.size >= settings.segments_from
-        and content_coding(delivery.opened.header) is None
+        and delivery.size >= remote.settings.segments_from
+        and edition.coding is None
         and not edition.refuses_ranges
         and hasattr(sink, "write_at")
     )

@@ -96,13 +96,13 @@ class Sources:
             if len(step.sources) == 1:
                 self.current = step.sources[0]
                 if not turn.take((hosts.at(self.current.absolute.origin),)):
-                    yield from self._wait()
+                    yield from turn.until_there(self._watch.check)
                 self._start()
                 return self.current
             sources = hosts.ranked(step.sources, self._remote.policy)
             wanted = [hosts.at(source.absolute.origin) for source in sources]
             if not turn.take(wanted):
-                yield from self._wait()
+                yield from turn.until_there(self._watch.check)
             self._start()
             assert turn.host is not None
             self.current = sources[wanted.index(turn.host)]
@@ -183,12 +183,6 @@ class Sources:
                 self._watch.check()
                 leads.metalink = None
         attempts.learn(leads.take(attempts.known))
-
-    def _wait(self) -> Generator[Turn, None, None]:
-        """Wait for a place."""
-        while self._turn.host is None:
-            yield self._turn
-            self._watch.check()
 
     def _watch_rivals(self, untried: Sequence[Mirror]) -> None:
         """Have a try ended as soon as another source is much faster."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 from pulp_download.errors import DownloadError
@@ -55,6 +55,12 @@ class Turn:
         """Go from one host to another, where a redirect leads; as :meth:`take`."""
         self._hosts.release(self, keep_judging=True)
         return self._hosts.admit(self, (host,))
+
+    def until_there(self, check: Callable[[], None]) -> Generator[Turn, None, None]:
+        """Wait for the place, as a step of a run; ``check`` raises what ends the wait."""
+        while self.host is None:
+            yield self
+            check()
 
     def is_at(self, origin: Origin) -> bool:
         """Tell whether it has a place at this host."""
