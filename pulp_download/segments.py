@@ -185,12 +185,13 @@ class Segments:
 
     def _fetch(self, source: Mirror, share: Share, watch: Watch, turn: Turn) -> None:
         """Fetch a part; a failure is noted, and its source not asked again if it is of no use."""
-        error = None
+        error: DownloadError | None = None
         try:
             watch.begin_try()
             self.receive(_driven(self.part(source, share, watch), watch), share)
         except DownloadError as failed:
-            if self._over.is_set():
+            error = failed
+            if self._over.is_set():  # stopped, which is neither a failure nor a success of the host
                 return
             if isinstance(failed, WriteError):
                 raise
