@@ -22,6 +22,9 @@ class ManifestEntry:
 
     ``mirrors`` are the places where the file can be had, if the manifest tells them: absolute, or
     relative to the manifest's folder; ``pieces`` the digests of its parts. See :meth:`places`.
+
+    ``lists`` is the format of a file that is a list itself, whose entries belong to the manifest;
+    one that ``is_metadata`` describes other files, and is of no use before they are there.
     """
 
     path: str
@@ -31,6 +34,8 @@ class ManifestEntry:
     line: int = 0
     mirrors: tuple[Mirror, ...] = ()
     pieces: Pieces | None = None
+    lists: str | None = None
+    is_metadata: bool = False
 
     @property
     def is_relative(self) -> bool:
