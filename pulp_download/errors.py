@@ -31,7 +31,9 @@
     │   ├── DigestMismatch
     │   └── PieceMismatch                     of one piece of the file
     ├── ManifestError                         a list of files that cannot be trusted or read
+    ├── CatalogError                          the database of artifacts cannot be used
     ├── WriteError                            the local end: no space, no permission, no such place
+    │   └── DestinationBusy                   another run is at work there
     └── Cancelled                             somebody asked for it to stop
 
 An error holds facts (``url`` without credentials and query values, ``status``, ``reason``,
@@ -261,6 +263,16 @@ class WriteError(DownloadError):
     def from_oserror(cls, error: OSError, path: str) -> WriteError:
         """Translate what the operating system said about writing to ``path``."""
         return cls(error.strerror or type(error).__name__, path=path, errno=error.errno)
+
+
+class DestinationBusy(WriteError):
+    """Another run is at work on the same destination."""
+
+
+class CatalogError(DownloadError):
+    """The database of artifacts cannot be opened, read or written, or is not a catalog."""
+
+    final = True
 
 
 class Cancelled(DownloadError):

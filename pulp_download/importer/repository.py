@@ -1,0 +1,229 @@
+"""One destination's part of a catalog."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from pulp_download.importer.artifact import Artifact, Found, artifact_of, found_values
+from pulp_download.importer.catalog import Catalog
+from pulp_download.importer.listing import BULK, Changes, take_listing
+from pulp_download.importer.schema import (
+    FAILED,
+    PRESENT,
+    STATES,
+    artifacts,
+    repositories,
+    runs,
+    sources,
+)
+from pulp_download.manifests import ManifestEntry
+
+# Files whose failures a status shows, the last ones first; the catalog has them all.
+_SHOWN_FAILURES = 100
+
+
+class ListedBy(NamedTuple):
+    """Where a source's manifest is, and what its relative names are below."""
+
+    url: str
+    base: str | None
+    is_local: bool
+
+
+class Outcome(NamedTuple):
+    """What came of one artifact: what is there now, or the class and text of an error."""
+
+    key: int
+    found: Found | None
+    etag: str | None = None
+    last_modified: str | None = None
+    error_type: str | None = None
+    error: str | None = None
+
+    def values(self) -> dict[str, Any]:
+        """Return the columns, and ``key`` for the row's primary key."""
+        found = self.found
+        return {
+            "key": self.key,
+            "state": FAILED if found is None else PRESENT,
+            **found_values(found),
+            "etag": self.etag,
+            "last_modified": self.last_modified,
+            "error_type": self.error_type,
+            "error": self.error,
+            "tried_at": time.time(),
+        }
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the catalog knows of a destination: files and bytes by state, the last run, failures.
+
+    ``failures`` are rows of ``path``, ``error_type`` and ``error``; ``last_run`` is a row of
+    :data:`~pulp_download.importer.schema.runs`, or None.
+    """
+
+    files: dict[str, int]
+    bytes: dict[str, int]
+    last_run: Row[Any] | None
+    failures: Sequence[Row[Any]]
+
+
+class Repository:
+    """What a catalog knows of one destination; each call is a transaction of its own.
+
+    ``destination`` is its name in the catalog. Thread-safe. Raises CatalogError.
+    """
+
+    def __init__(self, catalog: Catalog, destination: str):
+        self._catalog = catalog
+        with catalog.writing() as connection:
+            self._key = _row_key(connection, repositories, {"destination": destination})
+
+    def source(self, listed_by: ListedBy) -> int:
+        """Return the key of a source; ``base`` and ``is_local`` are as they were last told."""
+        facts = listed_by._asdict()
+        names = {"repository_id": self._key, "url": facts.pop("url")}
+        with self._catalog.writing() as connection:
+            key = _row_key(connection, sources, names, facts)
+            connection.execute(update(sources).where(sources.c.id == key).values(facts))
+        return key
+
+    def listed_by(self, source: int) -> ListedBy:
+        """Return what is known of a source."""
+        columns = (sources.c.url, sources.c.base, sources.c.is_local)
+        with self._catalog.reading() as connection:
+            return ListedBy(*connection.execute(select(*columns).where(sources.c.id == source)).one())
+
+    def take(
+        self, source: int, entries: Iterable[ManifestEntry], *, wants: Callable[[str], bool]
+    ) -> Changes:
+        """Make the catalog list what ``entries`` do; see :func:`take_listing`.
+
+        All or nothing: what the entries raise leaves the catalog as it was.
+        """
+        with self._catalog.writing() as connection:
+            return take_listing(
+                connection, entries, repository=self._key, source=source, wants=wants
+            )
+
+    def artifacts(self, source: int) -> Iterator[Artifact]:
+        """Yield what a source lists, in the order of keys, a page in memory at a time."""
+        last = 0
+        while True:
+            with self._catalog.reading() as connection:
+                page = connection.execute(
+                    select(artifacts)
+                    .where(artifacts.c.source_id == source, artifacts.c.id > last)
+                    .order_by(artifacts.c.id)
+                    .limit(BULK)
+                ).all()
+            if not page:
+                return
+            last = page[-1].id
+            yield from map(artifact_of, page)
+
+    def artifact(self, path: str) -> Artifact | None:
+        """Return what is listed under this path."""
+        with self._catalog.reading() as connection:
+            row = connection.execute(
+                select(artifacts).where(*self._own(artifacts.c.path == path))
+            ).one_or_none()
+        return None if row is None else artifact_of(row)
+
+    def listed(self, paths: Sequence[str]) -> set[str]:
+        """Return which of these paths are listed, by any source of the destination."""
+        with self._catalog.reading() as connection:
+            query = select(artifacts.c.path).where(*self._own(artifacts.c.path.in_(paths)))
+            return set(connection.execute(query).scalars())
+
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        """Write down what came of some artifacts."""
+        if not outcomes:
+            return
+        values = [outcome.values() for outcome in outcomes]
+        columns = {name: bindparam(name) for name in values[0] if name != "key"}
+        statement = update(artifacts).where(artifacts.c.id == bindparam("key")).values(columns)
+        with self._catalog.writing() as connection:
+            connection.execute(statement, values)
+
+    def forget(self, path: str) -> None:
+        """Take an artifact out of the catalog."""
+        with self._catalog.writing() as connection:
+            connection.execute(delete(artifacts).where(*self._own(artifacts.c.path == path)))
+
+    def begin_run(self, source: int) -> int:
+        """Write down that a synchronisation begins; return its key."""
+        with self._catalog.writing() as connection:
+            values = {"source_id": source, "started": time.time()}
+            return _inserted(connection, runs, values)
+
+    def finish_run(self, run: int, counts: dict[str, int]) -> None:
+        """Write down what a synchronisation came to."""
+        with self._catalog.writing() as connection:
+            connection.execute(
+                update(runs).where(runs.c.id == run).values(finished=time.time(), **counts)
+            )
+
+    def standing(self) -> Standing:
+        """Return what is known of the destination."""
+        with self._catalog.reading() as connection:
+            sized = func.coalesce(artifacts.c.found_size, artifacts.c.size, 0)
+            by_state = connection.execute(
+                select(artifacts.c.state, func.count(), func.sum(sized))
+                .where(*self._own())
+                .group_by(artifacts.c.state)
+            ).all()
+            failures = connection.execute(
+                select(artifacts.c.path, artifacts.c.error_type, artifacts.c.error)
+                .where(*self._own(artifacts.c.state == FAILED))
+                .order_by(artifacts.c.tried_at.desc(), artifacts.c.id.desc())
+                .limit(_SHOWN_FAILURES)
+            ).all()
+            last = connection.execute(
+                select(runs, sources.c.url)
+                .join(sources, sources.c.id == runs.c.source_id)
+                .where(sources.c.repository_id == self._key)
+                .order_by(runs.c.id.desc())
+                .limit(1)
+            ).one_or_none()
+        counted = {state: (files, int(size)) for state, files, size in by_state}
+        files = {state: counted.get(state, (0, 0))[0] for state in STATES}
+        sizes = {state: counted.get(state, (0, 0))[1] for state in STATES}
+        return Standing(files, sizes, last, failures)
+
+    def _own(self, *conditions: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
+        return (artifacts.c.repository_id == self._key, *conditions)
+
+
+def _row_key(
+    connection: Connection,
+    table: Table,
+    names: dict[str, Any],
+    more: dict[str, Any] | None = None,
+) -> int:
+    """Return the key of the row with these names, made if it is not there."""
+    conditions = [table.c[column] == value for column, value in names.items()]
+    key = connection.execute(select(table.c.id).where(*conditions)).scalar_one_or_none()
+    return _inserted(connection, table, {**names, **(more or {})}) if key is None else int(key)
+
+
+def _inserted(connection: Connection, table: Table, values: dict[str, Any]) -> int:
+    (key,) = connection.execute(insert(table).values(values)).inserted_primary_key or (0,)
+    return int(key)
