@@ -139,7 +139,10 @@ class Fetch:
         if self._existing is None:
             return ask(source, _NO_CONDITIONS, ())
         since = email.utils.formatdate(self._existing.mtime, usegmt=True)
-        return ask(source, {"If-Modified-Since": since}, _NOT_MODIFIED)
+        conditions = {"If-Modified-Since": since}
+        if self._existing.etag is not None:
+            conditions["If-None-Match"] = self._existing.etag
+        return ask(source, conditions, _NOT_MODIFIED)
 
     def _continued(
         self, made: Making, source: Mirror, ask: Ask

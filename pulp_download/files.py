@@ -21,7 +21,8 @@ class FileWriter:
     without following symbolic links, so that nothing planted there leads outside. With ``keep``, a
     file that is already there is kept, and nothing fetched, if it meets the download's validations
     or, where no digest tells, if upstream says that it has not changed since; what is fetched bears
-    upstream's Last-Modified, for the next time. With ``resume``, what a run has written when it is
+    upstream's Last-Modified, for the next time; ``etag`` is what the caller knows that upstream
+    said of the file that is there, and is asked by. With ``resume``, what a run has written when it is
     interrupted, even by a kill, is kept beside the target for the next one, which goes on with it
     if it can be trusted: by a digest that will judge the file, or by upstream's validator.
     """
@@ -31,6 +32,7 @@ class FileWriter:
     fsync: bool
     keep: bool
     resume: bool
+    etag: str | None
     shown: str = field(repr=False, compare=False)  # the path as errors name it
     _given: Path | None = field(repr=False, compare=False)
 
@@ -42,6 +44,7 @@ class FileWriter:
         fsync: bool = False,
         keep: bool = False,
         resume: bool = False,
+        etag: str | None = None,
     ):
         path = shown = os.fspath(target)
         if not isinstance(path, str):
@@ -57,6 +60,7 @@ class FileWriter:
         fill(self, "fsync", fsync)
         fill(self, "keep", keep)
         fill(self, "resume", resume)
+        fill(self, "etag", etag)
         fill(self, "shown", shown)
         fill(self, "_given", target if within is None and isinstance(target, Path) else None)
 

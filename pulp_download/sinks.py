@@ -80,7 +80,7 @@ class FileSink:
         if not stat.S_ISREG(facts.st_mode):
             os.close(descriptor)
             return None
-        return ExistingFile(descriptor, facts, self._shown)
+        return ExistingFile(descriptor, facts, self._shown, self._writer.etag)
 
     def write(self, chunk: Chunk) -> None:
         try:

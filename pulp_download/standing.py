@@ -15,7 +15,8 @@ READ_SIZE = 1 << 20
 class ExistingFile:
     """A regular file at the target, open for reading."""
 
-    def __init__(self, descriptor: int, facts: os.stat_result, shown: str):
+    def __init__(self, descriptor: int, facts: os.stat_result, shown: str, etag: str | None):
+        self.etag = etag
         self._file = io.FileIO(descriptor)
         self._shown = shown
         self.size = facts.st_size

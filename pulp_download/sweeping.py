@@ -49,6 +49,11 @@ def sweep_partials(
     return removed
 
 
+def is_partial(name: str) -> bool:
+    """Tell whether a file is named as those that a download has under way."""
+    return bool(_PARTIAL.fullmatch(name) or _TEMPORARY.fullmatch(name))
+
+
 def _swept(names: list[str], directory: int, since: float) -> int:
     stems = {match[1] for name in names if (match := _PARTIAL.fullmatch(name))}
     temporaries = [name for name in names if _TEMPORARY.fullmatch(name)]

@@ -15,10 +15,11 @@ from pulp_download.validations import Chunk
 
 
 class Existing(Protocol):
-    """What already stands at the target."""
+    """What already stands at the target; ``etag`` is upstream's validator of it, if known."""
 
     size: int
     mtime: float
+    etag: str | None
 
     def chunks(self) -> Iterator[bytes]:
         """Yield its bytes from the start."""

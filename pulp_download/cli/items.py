@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pulp_download.cli.interruption import Interruption
 from pulp_download.cli.report import Report
-from pulp_download.cli.source import Source
 from pulp_download.download import Download
 from pulp_download.errors import DownloadError, InvalidInput, WriteError
 from pulp_download.files import FileWriter
+from pulp_download.importer.source import Source
 from pulp_download.manifests import ManifestEntry
 from pulp_download.mirrors.mirror import Mirrors
 from pulp_download.paths import file_name
@@ -77,11 +78,12 @@ class Items:
         with ExitStack() as stack:
             try:
                 source = Source(URL.parse(url), None, self.others)
-                manifest = stack.enter_context(
-                    source.manifest(
-                        self.remote, "metalink", self.interruption, validations=self.validations
+                folder = stack.enter_context(TemporaryDirectory(prefix="pulp-download-"))
+                with self.interruption.stopping(self.remote.close):
+                    manifest = source.manifest(
+                        self.remote, "metalink", Path(folder), validations=self.validations
                     )
-                )
+                stack.enter_context(manifest)
                 manifest.check()
                 base = source.base_for(manifest)
             except DownloadError as error:
@@ -90,7 +92,10 @@ class Items:
             for entry in manifest.entries():
                 try:
                     self._take(entry.path)
-                    yield source.download(entry, base, self.into, self.remote)
+                    writer = FileWriter(entry.path, within=self.into, keep=True, resume=True)
+                    yield source.download(
+                        entry, base, writer, self.remote, attachment=entry.path
+                    )
                 except (InvalidInput, WriteError) as error:
                     self._failed_entry(entry, base, error)
 

@@ -35,6 +35,9 @@ class Artifact:
     def path(self) -> str:
         return self.entry.path
 
+    def __str__(self) -> str:
+        return self.entry.path
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

@@ -33,6 +33,7 @@ class Catalog:
         self, url: str, *, migrations: Sequence[Callable[[Connection], None]] = MIGRATIONS
     ):
         self._engine = _engine(url)
+        self._rehearsal: Connection | None = None
         try:
             with self.writing() as connection:
                 migrate(connection, migrations)
@@ -53,14 +54,34 @@ class Catalog:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Enter a transaction that writes; committed at the end, undone by an exception."""
-        with _translated(), self._engine.begin() as connection:
-            yield connection
+        with _translated():
+            if self._rehearsal is not None:
+                yield self._rehearsal
+                return
+            with self._engine.begin() as connection:
+                yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Enter a transaction that only reads, of one moment's state, and disturbs nobody."""
+        with _translated():
+            if self._rehearsal is not None:
+                yield self._rehearsal
+                return
+            with self._engine.connect() as connection:
+                yield connection.execution_options(pulp_reads=True)
+
+    @contextmanager
+    def rehearsing(self) -> Iterator[None]:
+        """Have all that is written in this block undone at its end. For one thread alone."""
         with _translated(), self._engine.connect() as connection:
-            yield connection.execution_options(pulp_reads=True)
+            transaction = connection.begin()
+            self._rehearsal = connection
+            try:
+                yield
+            finally:
+                self._rehearsal = None
+                transaction.rollback()
 
     def close(self) -> None:
         """Close the connections; a second call does nothing."""

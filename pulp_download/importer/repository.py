@@ -42,8 +42,7 @@ class ListedBy(NamedTuple):
     """Where a source's manifest is, and what its relative names are below."""
 
     url: str
-    base: str | None
-    is_local: bool
+    base: str
 
 
 class Outcome(NamedTuple):
@@ -82,7 +81,7 @@ class Standing:
     files: dict[str, int]
     bytes: dict[str, int]
     last_run: Row[Any] | None
-    failures: Sequence[Row[Any]]
+    failures: Sequence[Any]
 
 
 class Repository:
@@ -97,19 +96,19 @@ class Repository:
             self._key = _row_key(connection, repositories, {"destination": destination})
 
     def source(self, listed_by: ListedBy) -> int:
-        """Return the key of a source; ``base`` and ``is_local`` are as they were last told."""
-        facts = listed_by._asdict()
-        names = {"repository_id": self._key, "url": facts.pop("url")}
+        """Return the key of a source, whose base is as it was last told."""
+        names = {"repository_id": self._key, "url": listed_by.url}
+        base = {"base": listed_by.base}
         with self._catalog.writing() as connection:
-            key = _row_key(connection, sources, names, facts)
-            connection.execute(update(sources).where(sources.c.id == key).values(facts))
+            key = _row_key(connection, sources, names, base)
+            connection.execute(update(sources).where(sources.c.id == key).values(base))
         return key
 
     def listed_by(self, source: int) -> ListedBy:
         """Return what is known of a source."""
-        columns = (sources.c.url, sources.c.base, sources.c.is_local)
+        query = select(sources.c.url, sources.c.base).where(sources.c.id == source)
         with self._catalog.reading() as connection:
-            return ListedBy(*connection.execute(select(*columns).where(sources.c.id == source)).one())
+            return ListedBy(*connection.execute(query).one())
 
     def take(
         self, source: int, entries: Iterable[ManifestEntry], *, wants: Callable[[str], bool]
@@ -158,7 +157,7 @@ class Repository:
         if not outcomes:
             return
         values = [outcome.values() for outcome in outcomes]
-        columns = {name: bindparam(name) for name in values[0] if name != "key"}
+        columns: dict[str, Any] = {name: bindparam(name) for name in values[0] if name != "key"}
         statement = update(artifacts).where(artifacts.c.id == bindparam("key")).values(columns)
         with self._catalog.writing() as connection:
             connection.execute(statement, values)

@@ -62,8 +62,7 @@ sources = Table(
     Column("repository_id", _KEY, ForeignKey("repositories.id"), nullable=False),
     # where its manifest is, without userinfo, and what its relative names are below
     Column("url", Text, nullable=False),
-    Column("base", Text),
-    Column("is_local", Boolean, nullable=False, default=False),
+    Column("base", Text, nullable=False),
     UniqueConstraint("repository_id", "url"),
 )
 

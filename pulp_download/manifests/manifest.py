@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from tempfile import TemporaryFile
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from pulp_download.errors import ManifestError, WriteError
-from pulp_download.manifests import compression, formats
+from pulp_download.manifests import compression, formats, layout
 from pulp_download.manifests.entry import ManifestEntry
 from pulp_download.manifests.fields import shown
 from pulp_download.manifests.names import Clash, Names, Totals
@@ -17,6 +18,15 @@ from pulp_download.urls import URL
 
 # Bytes read from the temporary file at a time; not measured.
 _CHUNK = 64 * 1024
+
+
+class _Part(NamedTuple):
+    """A list on disk; ``path`` is where it stands in the repository."""
+
+    file: BinaryIO
+    name: str
+    format: str
+    path: str
 
 
 class Manifest:
@@ -38,6 +48,10 @@ class Manifest:
     tell where it should end; its last line, if it lost its newline, is taken only if it is whole
     by the format's rules, and may then still lack the end of what stands last in it (each
     format's documentation says what). Whoever fetches the manifest should compare its length.
+
+    A manifest may name further lists (:meth:`lists`); those that are given to :meth:`add` before
+    it is checked are read and judged as parts of it. ``root`` and ``path`` tell where it stands
+    in its repository.
     """
 
     def __init__(
@@ -51,13 +65,14 @@ class Manifest:
     ):
         """Own ``file``, a real one with a descriptor, and tell its format; see :meth:`spool`."""
         self._file = file
-        self._name = name
         self._local = local
         self._max_bytes = max_bytes
         self._names: Names | None = None
         self._totals: Totals | None = None
         formats.checked_name(format)
-        self.format = format or formats.recognise(name, self._head())
+        self.format = format or formats.recognise(name, _head(file))
+        self.root, self.path = layout.placed(self.format, name)
+        self._parts = [_Part(file, name, self.format, self.path)]
 
     @classmethod
     def spool(
@@ -71,7 +86,8 @@ class Manifest:
     ) -> Self:
         """Write a manifest's bytes to a temporary file and recognise its format.
 
-        ``name`` is its file name, ``format`` (one of FORMATS) overrides recognition. ``local``
+        ``name`` is its file name, or the path of its URL, ``format`` (one of FORMATS) overrides
+        recognition. ``local``
         says that the list is the caller's own and may name ``file:`` URLs; one that was fetched
         must not make local files part of a mirror. ``max_bytes`` bounds the bytes as they come
         and again decompressed. Raises ManifestError, InvalidInput (no such format), WriteError
@@ -88,6 +104,15 @@ class Manifest:
             with suppress(OSError):  # what it could not write, it cannot flush either
                 file.close()
             raise
+
+    def lists(self) -> Iterator[ManifestEntry]:
+        """Yield the entries that are lists themselves, before anything is checked."""
+        return (entry for entry in self._of_part(self._parts[0]) if entry.lists is not None)
+
+    def add(self, entry: ManifestEntry, file: BinaryIO) -> None:
+        """Take a list that the manifest names as a part of it; ``file`` is owned from now on."""
+        assert entry.lists is not None
+        self._parts.append(_Part(file, entry.path, entry.lists, entry.path))
 
     def check(self) -> None:
         """Read it to its end; refuse all of it (ManifestError) if one line is bad.
@@ -132,7 +157,8 @@ class Manifest:
 
     def close(self) -> None:
         """Remove the temporary files; a second call does nothing."""
-        self._file.close()
+        for part in self._parts:
+            part.file.close()
         if self._names is not None:
             self._names.close()
 
@@ -152,9 +178,21 @@ class Manifest:
         return self._totals
 
     def _parsed(self) -> Iterator[ManifestEntry]:
-        return formats.entries(
-            self._chunks(), name=self._name, format=self.format, limit=self._max_bytes
+        yield from self._of_part(self._parts[0])
+        for part in self._parts[1:]:
+            try:
+                yield from self._of_part(part)
+            except ManifestError as error:
+                raise error.at(part.path) from None
+
+    def _of_part(self, part: _Part) -> Iterator[ManifestEntry]:
+        entries = formats.entries(
+            self._chunks(part.file), name=part.name, format=part.format, limit=self._max_bytes
         )
+        folder = layout.folder_of_names(part.format, part.path)
+        if not folder:
+            return entries
+        return (replace(entry, path=f"{folder}{entry.path}") for entry in entries)
 
     def _allowed(self) -> Iterator[ManifestEntry]:
         for entry in self._parsed():
@@ -189,19 +227,20 @@ class Manifest:
             )
         return ManifestError(reason, line=other.line)
 
-    def _head(self) -> bytes:
-        return os.pread(self._file.fileno(), formats.HEAD_SIZE, 0)
-
-    def _chunks(self) -> Iterator[bytes]:
+    def _chunks(self, file: BinaryIO) -> Iterator[bytes]:
         """Yield the file from its start with a position of its own: readers do not disturb."""
         at = 0
         while True:
             self._fail_if_closed()
-            data = os.pread(self._file.fileno(), _CHUNK, at)
+            data = os.pread(file.fileno(), _CHUNK, at)
             if not data:
                 return
             at += len(data)
             yield data
+
+
+def _head(file: BinaryIO) -> bytes:
+    return os.pread(file.fileno(), formats.HEAD_SIZE, 0)
 
 
 def _names_a_local_file(entry: ManifestEntry) -> bool:

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Self
 from urllib.parse import quote, unquote
 
-from pulp_download.cli.interruption import Interruption
 from pulp_download.download import Download
 from pulp_download.errors import InvalidInput, ManifestError
-from pulp_download.files import FileWriter
 from pulp_download.manifests import Manifest, ManifestEntry
 from pulp_download.mirrors.mirror import Mirror, Mirrors, Relative
 from pulp_download.remote import Remote
 from pulp_download.urls import URL, Credentials, Origin
 from pulp_download.validations import DigestValidation, SizeValidation, Validation
-from pulp_download.writers import MemoryWriter
+from pulp_download.writers import MemoryWriter, Writer
 
 _CHUNK = 1 << 16
 
-# Formats whose names are relative to the repository's root, which is the folder above this one.
-_ROOT_ABOVE = {"debian-packages": "/dists/"}
+# Where the manifest of an RPM repository is, below its root.
+_REPOMD = "repodata/repomd.xml"
 
 
 @dataclass(frozen=True)
@@ -41,14 +38,21 @@ class Source:
     others: tuple[URL, ...] = ()
 
     @classmethod
-    def parse(cls, source: str, base_url: str | None) -> Self:
-        """Read the command's arguments: a URL, a path, or ``-``; raises InvalidInput."""
+    def parse(
+        cls, source: str, base_url: str | None = None, *, format_name: str | None = None
+    ) -> Self:
+        """Read a URL, a path, or ``-``; raises InvalidInput.
+
+        With the format ``rpm`` the repository's root, with a slash at its end, will do.
+        """
         base = None
         if base_url is not None:
             base = URL.parse(base_url if base_url.endswith("/") else f"{base_url}/")
         if source == "-":
             return cls(None, base)
         text = source if "://" in source else Path(source).absolute().as_uri()
+        if format_name == "rpm" and source.endswith("/"):
+            text = f"{text.rstrip('/')}/{_REPOMD}"
         return cls(URL.parse(text), base)
 
     @property
@@ -57,9 +61,9 @@ class Source:
         return self.url is None or self.url.scheme == "file"
 
     @property
-    def name(self) -> str:
-        """The manifest's file name, by which its format may be known."""
-        return "stdin" if self.url is None else unquote(self.url.path.rpartition("/")[2])
+    def path(self) -> str:
+        """The path of the manifest's URL, whose last part may tell the format."""
+        return "stdin" if self.url is None else unquote(self.url.path)
 
     @cached_property
     def _named(self) -> dict[Origin, Credentials | None]:
@@ -70,30 +74,32 @@ class Source:
                 named[url.origin] = url.credentials or named.get(url.origin)
         return named
 
-    @contextmanager
     def manifest(
         self,
         remote: Remote,
         format_name: str | None,
-        interruption: Interruption,
+        folder: Path,
         *,
         validations: Sequence[Validation] = (),
-    ) -> Iterator[Manifest]:
-        """Fetch the manifest, with retries, and spool it; removed at the end.
+        run: Callable[[Download], object] = Download.run,
+    ) -> Manifest:
+        """Fetch the manifest into ``folder``, with retries; the caller closes it.
 
-        ``validations`` are what must hold for the manifest itself.
+        ``validations`` are what must hold for the manifest itself; ``run`` is what runs a download.
         """
-        get = partial(self._chunks, remote, interruption, validations)
-        with (
-            TemporaryDirectory(prefix="pulp-download-") as folder,
-            Manifest.spool(
-                get(Path(folder, "manifest")),
-                name=self.name,
-                format=format_name,
-                local=self.is_local,
-            ) as manifest,
-        ):
-            yield manifest
+        staged = folder / "manifest"
+        if self.url is None:
+            with staged.open("wb") as spool:
+                shutil.copyfileobj(sys.stdin.buffer, spool, _CHUNK)
+        else:
+            places = Mirrors([self.url, *self.others])
+            run(Download(places, staged, validations=validations, remote=remote))
+        file = staged.open("rb")
+        try:
+            return Manifest(file, name=self.path, format=format_name, local=self.is_local)
+        except BaseException:
+            file.close()
+            raise
 
     def base_for(self, manifest: Manifest) -> URL:
         """Return what the relative names of this manifest are resolved against.
@@ -106,23 +112,38 @@ class Source:
             if any(entry.is_relative for entry in manifest.entries()):
                 raise InvalidInput("names of a manifest from stdin need --base-url")
             return URL.parse("file:///")  # for no entry
-        above = _ROOT_ABOVE.get(manifest.format)
-        if above is not None and above in self.url.path:
-            root = self.url.path.rpartition(above)[0]
-            return URL(self.url.origin, f"{root}/")
-        return self.url
+        return self.root_of(manifest)
 
-    def download(self, entry: ManifestEntry, base: URL, into: Path, remote: Remote) -> Download:
-        """Return the download of a listed file, below ``into``."""
+    def root_of(self, manifest: Manifest) -> URL:
+        """Return the root of the repository; for formats without one, the manifest's own URL."""
+        if self.base is not None:
+            return self.base
+        assert self.url is not None
+        below = manifest.path.count("/")
+        if not below:
+            return self.url
+        root = self.url.path.rsplit("/", below + 1)[0]
+        return URL(self.url.origin, f"{root}/")
+
+    def download(
+        self,
+        entry: ManifestEntry,
+        base: URL,
+        writer: Writer | None,
+        remote: Remote,
+        *,
+        attachment: object,
+    ) -> Download:
+        """Return the download of a listed file."""
         places = [self._place(mirror) for mirror in entry.places(base)]
         if entry.is_relative and remote.bases.are_there:
             places.append(Mirror(Relative(quote(entry.path))))
         return Download(
             Mirrors(places),
-            FileWriter(entry.path, within=into, keep=True, resume=True),
-            validations=_validations(entry),
+            writer,
+            validations=validations_of(entry),
             remote=remote,
-            attachment=entry.path,
+            attachment=attachment,
         )
 
     def _place(self, mirror: Mirror) -> Mirror:
@@ -138,38 +159,21 @@ class Source:
         is_learnt = (mirror.is_learnt or not self.is_local) and url.origin not in self._named
         return replace(mirror, url=url, is_learnt=is_learnt)
 
-    def _chunks(
-        self,
-        remote: Remote,
-        interruption: Interruption,
-        validations: Sequence[Validation],
-        spool: Path,
-    ) -> Iterator[bytes]:
-        if self.url is None:
-            yield from iter(lambda: sys.stdin.buffer.read(_CHUNK), b"")
-            return
-        with interruption.stopping(remote.close):
-            places = Mirrors([self.url, *self.others])
-            Download(places, spool, validations=validations, remote=remote).run()
-        with spool.open("rb") as file:
-            yield from iter(lambda: file.read(_CHUNK), b"")
 
-
-def read_mirror_list(remote: Remote, interruption: Interruption) -> None:
+def read_mirror_list(remote: Remote, run: Callable[[Download], object] = Download.run) -> None:
     """Read the remote's mirror list now, if it has one, so that a bad one is refused as a whole."""
     bases = remote.bases
     if bases.place is None:
         return
     document = MemoryWriter()
-    with interruption.stopping(remote.close):
-        Download(Mirrors([bases.place]), document, remote=remote).run()
+    run(Download(Mirrors([bases.place]), document, remote=remote))
     try:
         bases.learn(document.getvalue())
     except ManifestError as error:
         raise error.at(bases.place.url.redacted) from None
 
 
-def _validations(entry: ManifestEntry) -> list[Validation]:
+def validations_of(entry: ManifestEntry) -> list[Validation]:
     """Return all that the manifest says must hold for a file."""
     validations: list[Validation] = [DigestValidation(*digest) for digest in entry.digests]
     if entry.size is not None:

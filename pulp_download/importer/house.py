@@ -1,0 +1,99 @@
+"""An importer's own folder in its destination: the lock, the catalog, and what is not yet public.
+
+::
+
+    DEST/.pulp-download/
+        lock              held by the run that is at work here
+        catalog.sqlite    unless another catalog is used
+        staging/          lists that were fetched and not published; empty between runs
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pulp_download.errors import DestinationBusy, WriteError
+
+NAME = ".pulp-download"
+
+# URLs and names of what is mirrored are nobody's business, also where DEST is published.
+_MODE = 0o700
+
+# Bytes of a process number in the lock.
+_PID_SIZE = 20
+
+
+class House:
+    """The folder of one destination; nothing is made before it is entered or asked for."""
+
+    def __init__(self, destination: Path):
+        self._folder = destination / NAME
+
+    @property
+    def exists(self) -> bool:
+        return self._folder.is_dir()
+
+    @property
+    def catalog(self) -> Path:
+        """Where the catalog is, if no other is used."""
+        return self._folder / "catalog.sqlite"
+
+    def make(self) -> None:
+        """Make the folder; raises WriteError."""
+        try:
+            self._folder.mkdir(mode=_MODE, parents=True, exist_ok=True)
+            if self._folder.is_symlink():
+                raise WriteError("a symbolic link, which is not followed", path=str(self._folder))
+        except OSError as error:
+            raise WriteError.from_oserror(error, str(self._folder)) from None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only run in this destination; raises DestinationBusy if another one is.
+
+        The lock goes with the process, also with one that is killed.
+        """
+        path = self._folder / "lock"
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise WriteError.from_oserror(error, str(path)) from None
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                owner = os.pread(lock, _PID_SIZE, 0).decode("ascii", "replace").strip()
+                whose = f"another run (process {owner})" if owner else "another run"
+                raise DestinationBusy(
+                    f"{whose} is at work here", path=str(self._folder.parent)
+                ) from None
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(lock)
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """Give an empty folder on the destination's file system, removed at the end."""
+        folder = self._folder / "staging"
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder)
+        try:
+            folder.mkdir(mode=_MODE)
+        except OSError as error:
+            raise WriteError.from_oserror(error, str(folder)) from None
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_own(path: str) -> bool:
+    """Tell whether a relative path leads into the folder, on whatever file system."""
+    return path.partition("/")[0].casefold() == NAME

@@ -1,0 +1,163 @@
+"""One synchronisation, from the lists to what is deleted at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+from pulp_download.batch import Batch
+from pulp_download.download import Download
+from pulp_download.errors import Cancelled, DownloadError, WriteError
+from pulp_download.importer.artifact import Artifact
+from pulp_download.importer.extras import delete, extras
+from pulp_download.importer.lists import Lists, fetched
+from pulp_download.importer.recorder import Recorder, found_at
+from pulp_download.importer.repository import Outcome
+from pulp_download.importer.telling import Listed, Settled
+from pulp_download.importer.work import Summary, Work, settled
+from pulp_download.result import Result
+
+
+def synchronised(work: Work) -> Summary:
+    """Bring the destination up to date; see :meth:`~.importer.Importer.sync`."""
+    with fetched(work) as lists:
+        changes = lists.take()
+        run = work.repository.begin_run(lists.source)
+        synchronisation = _Synchronisation(work, lists)
+        summary = synchronisation.summary
+        summary.changes = changes
+        try:
+            synchronisation.fetch_files()
+            synchronisation.publish()
+            synchronisation.delete_extra()
+        finally:
+            synchronisation.recorder.flush()
+            work.repository.finish_run(run, summary.counts)
+    return summary
+
+
+class _Synchronisation:
+    """The steps, in their order. State of one run, used by one thread."""
+
+    def __init__(self, work: Work, lists: Lists):
+        self._work = work
+        self._lists = lists
+        self._taken: dict[Download, None] = {}
+        self.summary = Summary()
+        self.recorder = Recorder(work.repository, work.destination)
+
+    def fetch_files(self) -> None:
+        """Fetch what the lists list and is not here."""
+        selection, manifest = self._work.order.selection, self._lists.manifest
+        self._work.tell(Listed(manifest.count if selection.is_everything else None))
+        self._run(artifact for artifact in self._listed() if not artifact.entry.is_metadata)
+
+    def publish(self) -> None:
+        """Put the lists at their places, the manifest last, unless something is missing.
+
+        What describes files and is no list itself (change logs, contents) is fetched before.
+        """
+        metadata = [artifact for artifact in self._listed() if artifact.entry.is_metadata]
+        staged = [each for each in metadata if self._lists.is_staged(each)]
+        if self.summary.failed == 0:
+            self._run(each for each in metadata if not self._lists.is_staged(each))
+        for artifact in sorted(staged, key=self._lists.is_main):
+            if self.summary.failed:
+                self._withhold(artifact)
+            elif self._work.is_known(artifact):
+                self._settle(artifact, "present")
+            else:
+                self._publish(artifact)
+        self.recorder.flush()
+
+    def delete_extra(self) -> None:
+        """Delete what no source lists, if that is wanted and all that is listed is here."""
+        work = self._work
+        if not work.order.delete_extra or self.summary.failed:
+            return
+        for path, size in extras(work.destination, work.repository, work.order.selection):
+            work.stopping.check()
+            delete(work.destination, path)
+            self.summary.deleted += 1
+            work.tell(Settled(path, "", "deleted", size))
+
+    def _listed(self) -> Iterator[Artifact]:
+        """Yield what this source lists and is wanted, lists included."""
+        wants = self._work.order.selection.wants
+        for artifact in self._work.repository.artifacts(self._lists.source):
+            if wants(artifact.path) or self._lists.is_staged(artifact):
+                yield artifact
+
+    def _run(self, artifacts: Iterator[Artifact]) -> None:
+        """Fetch artifacts that are not known to be here, and write down what came of each."""
+        work, tell = self._work, self._work.tell
+        batch = Batch(self._downloads(artifacts), concurrency=work.concurrency, observer=tell)
+        try:
+            with work.stopping.of(batch.close), batch:
+                for future in batch:
+                    del self._taken[future.download]
+                    self._ended(future.download, future)
+            work.stopping.check()
+        except Cancelled:
+            for download in self._taken:
+                tell.ended(download, Cancelled(url=download.url.redacted))
+            raise
+        finally:
+            self._taken.clear()
+            self.recorder.flush()
+
+    def _downloads(self, artifacts: Iterator[Artifact]) -> Iterator[Download]:
+        for artifact in artifacts:
+            if self._work.is_known(artifact):
+                self._work.stopping.check()
+                self._settle(artifact, "present")
+                continue
+            download = self._work.download(artifact, self._lists.base)
+            self._taken[download] = None
+            yield download
+
+    def _ended(self, download: Download, future: Future[Result]) -> None:
+        artifact = download.attachment
+        assert isinstance(artifact, Artifact)
+        error = future.exception()
+        if error is None:
+            result = future.result()
+            self._work.tell.ended(download, None)
+            self._count(result.size, is_present=result.present)
+            self.recorder.succeeded(artifact, result)
+            return
+        if not isinstance(error, DownloadError):
+            raise error  # a bug
+        self._work.tell.ended(download, error)
+        if isinstance(error, Cancelled):
+            return
+        self.summary.failed += 1
+        self.recorder.failed(artifact, error)
+
+    def _count(self, size: int, *, is_present: bool) -> None:
+        if is_present:
+            self.summary.present += 1
+        else:
+            self.summary.downloaded += 1
+            self.summary.bytes += size
+
+    def _publish(self, artifact: Artifact) -> None:
+        try:
+            self._lists.publish(artifact)
+        except WriteError as error:
+            self.summary.failed += 1
+            self.recorder.failed(artifact, error)
+            self._settle(artifact, "failed", error)
+            return
+        self._settle(artifact, "downloaded")
+        self.recorder.note(Outcome(artifact.key, found_at(self._work.destination, artifact.path)))
+
+    def _withhold(self, artifact: Artifact) -> None:
+        count = self.summary.failed
+        what = "a file is" if count == 1 else f"{count} files are"
+        self._settle(artifact, "cancelled", Cancelled(f"not published: {what} missing"))
+
+    def _settle(self, artifact: Artifact, status: str, error: DownloadError | None = None) -> None:
+        if error is None:
+            self._count(artifact.entry.size or 0, is_present=status == "present")
+        self._work.tell(settled(artifact, self._lists.base, status, error))

@@ -1,0 +1,76 @@
+"""What an importer tells besides what its downloads tell themselves."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pulp_download.download import Download
+from pulp_download.errors import DownloadError
+from pulp_download.events import Event, Finished
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The manifest is read and good: it lists ``files`` wanted ones, or None if nobody counted."""
+
+    files: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What came of a file without a run of its own.
+
+    ``status`` is ``present``, ``downloaded`` (a list that was published), ``deleted``,
+    ``cancelled`` with its ``error`` (a list that was withheld), ``would-download`` or
+    ``would-delete``. ``url`` is redacted, and empty for what no source has.
+    """
+
+    path: str
+    url: str
+    status: str
+    size: int | None = None
+    digests: dict[str, str] = field(default_factory=dict)
+    error: DownloadError | None = None
+
+
+# Takes the events of downloads, in their workers' threads, and the importer's, in its caller's.
+Observer = Callable[[Event | Listed | Settled], None]
+
+
+class Teller:
+    """A run's line to its observer: every download's end is told once.
+
+    An observer that raises is logged and dropped. May be called from any thread.
+    """
+
+    def __init__(self, observer: Observer | None):
+        self._observer = observer
+        self._lock = threading.Lock()
+        self._ended: set[Download] = set()
+
+    def __call__(self, event: Event | Listed | Settled) -> None:
+        if isinstance(event, Finished):
+            with self._lock:
+                self._ended.add(event.download)
+        if self._observer is None:
+            return
+        try:
+            self._observer(event)
+        except Exception:
+            log.exception("an observer raised and is dropped for this run")
+            self._observer = None
+
+    def ended(self, download: Download, error: DownloadError | None) -> None:
+        """Tell the end of a download that never ran; of others it has been told."""
+        with self._lock:
+            is_told = download in self._ended
+            self._ended.discard(download)
+        if not is_told and error is not None:
+            self(Finished(download, None, error, 0.0))
+            with self._lock:
+                self._ended.discard(download)

@@ -1,0 +1,90 @@
+"""What is to be done for a destination, with what, and what it came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pulp_download.download import Download
+from pulp_download.errors import DownloadError
+from pulp_download.files import FileWriter
+from pulp_download.importer.artifact import Artifact
+from pulp_download.importer.listing import Changes
+from pulp_download.importer.recorder import is_as_recorded
+from pulp_download.importer.repository import Repository
+from pulp_download.importer.selection import Selection
+from pulp_download.importer.source import Source
+from pulp_download.importer.stopping import Stopping
+from pulp_download.importer.telling import Settled, Teller
+from pulp_download.remote import Remote
+from pulp_download.urls import URL, redacted
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody wants done; see :meth:`~pulp_download.importer.importer.Importer.sync`."""
+
+    source: Source
+    format: str | None
+    selection: Selection
+    verify: bool = False
+    delete_extra: bool = False
+
+
+@dataclass
+class Summary:
+    """What a synchronisation came to, in files; ``bytes`` are those of downloaded ones.
+
+    ``changes`` are those of the listing, and None until it has been taken in.
+    """
+
+    downloaded: int = 0
+    present: int = 0
+    failed: int = 0
+    deleted: int = 0
+    bytes: int = 0
+    changes: Changes | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the catalog remembers of a run."""
+        counted = {name: getattr(self, name) for name in ("downloaded", "present", "failed")}
+        return {**counted, "deleted": self.deleted, "bytes": self.bytes}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """An order, and all that is needed to carry it out."""
+
+    order: Order
+    remote: Remote
+    destination: Path
+    repository: Repository
+    staging: Path
+    concurrency: int
+    tell: Teller
+    stopping: Stopping
+
+    def download(self, artifact: Artifact, base: URL) -> Download:
+        """Return the download of a listed file to its place; what is there and right is kept."""
+        etag = artifact.etag if is_as_recorded(self.destination, artifact) else None
+        writer = FileWriter(
+            artifact.path, within=self.destination, keep=True, resume=True, etag=etag
+        )
+        source = self.order.source
+        return source.download(artifact.entry, base, writer, self.remote, attachment=artifact)
+
+    def is_known(self, artifact: Artifact) -> bool:
+        """Tell whether a file is right as far as can be told without reading or asking."""
+        if self.order.verify or not artifact.entry.digests:
+            return False
+        return is_as_recorded(self.destination, artifact)
+
+
+def settled(
+    artifact: Artifact, base: URL, status: str, error: DownloadError | None = None
+) -> Settled:
+    """Return what is to be told of an artifact that needs no run."""
+    entry = artifact.entry
+    place = str(entry.mirrors[0]) if entry.mirrors else entry.source(base)
+    return Settled(entry.path, redacted(place), status, entry.size, dict(entry.digests), error)
