@@ -95,7 +95,7 @@ FORMATS = tuple(sorted(row.name for row in TABLE))
 
 _ROWS = {row.name: row for row in TABLE}
 
-_COMPRESSED_NAME = re.compile(r"\.(?:gz|xz|bz2)$")
+_COMPRESSED_NAME = re.compile(r"\.(?:gz|xz|bz2|zst)$")
 
 # What may stand before the root element of an XML document without a document type.
 _XML_PROLOG = re.compile(r"(?:\s*+<(?:\?.*?\?|!--.*?--)>)++\s*+", re.DOTALL)
