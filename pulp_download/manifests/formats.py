@@ -19,6 +19,8 @@ from pulp_download.manifests import (
     jsonl,
     metalink,
     pulp_manifest,
+    rpm,
+    rpm_primary,
     url_list,
 )
 from pulp_download.manifests.entry import ManifestEntry
@@ -82,6 +84,18 @@ TABLE = (
         metalink.parse,
         re.compile(r".*\.(?:meta4|metalink)", re.IGNORECASE),
         re.compile(r"<(?:[\w.-]+:)?metalink(?:[\s/>].*)?"),
+    ),
+    Format(
+        "rpm",
+        rpm.parse,
+        re.compile(r"repomd\.xml"),
+        re.compile(r"<(?:[\w.-]+:)?repomd(?:[\s/>].*)?"),
+    ),
+    Format(
+        "rpm-primary",
+        rpm_primary.parse,
+        re.compile(r"(?:.*-)?primary\.xml"),
+        re.compile(r"<(?:[\w.-]+:)?metadata(?:[\s/>].*)?"),
     ),
     Format(
         "urls",
