@@ -85,6 +85,7 @@ HOMES = {
     "click": {"cli"},
     "rich": {"cli"},
     "requests_ftp": {"adapters"},
+    "zstandard": {"manifests"},
 }
 
 # Adapters know nothing of downloads and downloads nothing of thread pools: floors and this table.
@@ -98,7 +99,7 @@ STRANGERS = {
 }
 
 # What "import pulp_download" leaves alone: people import it in programs that need none of these.
-HEAVY = {"click", "requests_ftp", "rich", "sqlalchemy", "twisted"}
+HEAVY = {"click", "requests_ftp", "rich", "sqlalchemy", "twisted", "zstandard"}
 
 # A file that a reader can hold in the head; members of a kind get files of their own.
 MOST_LINES = 300

@@ -1,7 +1,8 @@
 """Compressed manifests, recognised by their first bytes and decompressed as a stream.
 
 Every kind ends itself and carries a checksum, so truncation and damage are always noticed, and
-what follows the end is refused unless it is another member of the same kind.
+what follows the end is refused unless it is another member of the same kind. Only Zstandard's
+checksum may be left out: damage is then noticed where it is no valid data.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ MAX_BYTES = 4 * 2**30
 # Decompressed bytes at a time; not measured.
 _PIECE = 64 * 1024
 
-# "xz -9" needs 65 MiB to decompress; an .xz header can ask for 4 GiB.
-_XZ_MEMORY = 128 * 2**20
+# "xz -9" needs 65 MiB to decompress, "zstd --long" 128 MiB; a header can ask for more than 4 GiB.
+_MEMORY = 128 * 2**20
 
 # The longest of the magic patterns below.
 _MAGIC_SIZE = 10
@@ -82,7 +83,13 @@ def _gzip() -> tuple[_Codec, type[Exception]]:
 def _xz() -> tuple[_Codec, type[Exception]]:
     import lzma  # not in every build of Python
 
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY), lzma.LZMAError
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY), lzma.LZMAError
+
+
+def _zstandard() -> tuple[_Codec, type[Exception]]:
+    from pulp_download.manifests import zstd
+
+    return zstd.start(_MEMORY)
 
 
 def _bzip2() -> tuple[_Codec, type[Exception]]:
@@ -94,12 +101,13 @@ def _bzip2() -> tuple[_Codec, type[Exception]]:
 _KINDS = (
     _Kind("gzip", re.compile(rb"\x1f\x8b\x08"), _gzip),
     _Kind("xz", re.compile(rb"\xfd7zXZ\x00"), _xz),
+    # Skippable frames may stand anywhere between the others; pzstd begins with one.
+    _Kind("Zstandard", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _zstandard),
     # The first block's magic, or that of the end, keeps a file name "BZh1..." apart.
     _Kind("bzip2", re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), _bzip2),
 )
 
 _UNSUPPORTED = {
-    b"\x28\xb5\x2f\xfd": "Zstandard",
     b"\x04\x22\x4d\x18": "LZ4",
     b"PK\x03\x04": "zip",
 }
@@ -108,7 +116,7 @@ _UNSUPPORTED = {
 def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Return the chunks decompressed if they begin like a known kind, else as they are.
 
-    Raises ManifestError at once for a kind that is recognised but not supported, and from the
+    Raises ManifestError at once for a kind that is recognised but not supported here, and from the
     iterator for truncated or damaged data and for garbage after its end.
     """
     rest = iter(chunks)
@@ -119,14 +127,16 @@ def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
             break
     for magic, name in _UNSUPPORTED.items():
         if start.startswith(magic):
-            raise ManifestError(f"{name} compression is not supported; use gzip, xz or bzip2")
+            reason = "compression is not supported; use gzip, xz, bzip2 or Zstandard"
+            raise ManifestError(f"{name} {reason}")
     everything = chain([start], rest)
     kind = next((kind for kind in _KINDS if kind.magic.match(start)), None)
-    return everything if kind is None else _members(kind, everything)
+    return everything if kind is None else _members(kind, *kind.start(), everything)
 
 
-def _members(kind: _Kind, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    codec, error = kind.start()
+def _members(
+    kind: _Kind, codec: _Codec, error: type[Exception], chunks: Iterable[bytes]
+) -> Iterator[bytes]:
     ended = False
     trouble = f"damaged {kind.name} data"
     for data in chunks:

@@ -19,6 +19,8 @@ from pulp_download.manifests import (
     jsonl,
     metalink,
     pulp_manifest,
+    rpm,
+    rpm_primary,
     url_list,
 )
 from pulp_download.manifests.entry import ManifestEntry
@@ -84,6 +86,18 @@ TABLE = (
         re.compile(r"<(?:[\w.-]+:)?metalink(?:[\s/>].*)?"),
     ),
     Format(
+        "rpm",
+        rpm.parse,
+        re.compile(r"repomd\.xml"),
+        re.compile(r"<(?:[\w.-]+:)?repomd(?:[\s/>].*)?"),
+    ),
+    Format(
+        "rpm-primary",
+        rpm_primary.parse,
+        re.compile(r"(?:.*-)?primary\.xml"),
+        re.compile(r"<(?:[\w.-]+:)?metadata(?:[\s/>].*)?"),
+    ),
+    Format(
         "urls",
         _by_lines(url_list.parse),
         re.compile(r"(?:.*[._-])?urls?(?:[._-]?list)?(?:\.txt)?", re.IGNORECASE),
@@ -95,7 +109,7 @@ FORMATS = tuple(sorted(row.name for row in TABLE))
 
 _ROWS = {row.name: row for row in TABLE}
 
-_COMPRESSED_NAME = re.compile(r"\.(?:gz|xz|bz2)$")
+_COMPRESSED_NAME = re.compile(r"\.(?:gz|xz|bz2|zst)$")
 
 # What may stand before the root element of an XML document without a document type.
 _XML_PROLOG = re.compile(r"(?:\s*+<(?:\?.*?\?|!--.*?--)>)++\s*+", re.DOTALL)

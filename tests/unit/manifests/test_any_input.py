@@ -10,7 +10,7 @@ from pulp_download.errors import ManifestError
 from pulp_download.manifests import FORMATS, Manifest, ManifestEntry, recognise
 from pulp_download.paths import safe_path
 from pulp_download.urls import URL
-from tests.unit.manifests.reading import MD5, OTHER, SHA256, read
+from tests.unit.manifests.reading import MD5, OTHER, SHA1, SHA256, read
 
 SAMPLES = {
     "urls": "http://host/a/b.rpm\r\n# comment\n\nftp://me:pw@[::1]:21/c%20d?x=1\n",
@@ -29,6 +29,17 @@ SAMPLES = {
         f'<metalink xmlns="urn:ietf:params:xml:ns:metalink">\n<file name="a"><size>1</size>'
         f'<hash type="sha-256">{OTHER}</hash><url priority="1">http://h/a</url><url>b/a</url>'
         f'</file><file name="b/c">\n<url location="de">ftp://h/c</url></file></metalink>'
+    ),
+    "rpm": (
+        '<repomd xmlns="http://linux.duke.edu/metadata/repo">\n<data type="primary"><checksum'
+        f' type="sha256">{OTHER}</checksum><location href="repodata/p.xml"/><size>7</size></data>'
+        f'<data type="group">\n<location xml:base="http://h/x" href="c d"/></data></repomd>'
+    ),
+    "rpm-primary": (
+        '<metadata xmlns="http://linux.duke.edu/metadata/common" packages="2">\n<package'
+        f' type="rpm"><checksum type="sha" pkgid="YES">{SHA1}</checksum><size package="7"/>'
+        '<location href="p/a.rpm"/></package><package type="rpm"><location xml:base="ftp://h"'
+        f' href="b"/>\n<checksum type="md5" pkgid="YES">{MD5}</checksum></package></metadata>'
     ),
 }
 each_format = pytest.mark.parametrize("format", FORMATS)
@@ -50,6 +61,12 @@ FRAGMENTS = st.sampled_from(
         "Package: a\n",
         "http://",
         "file:///",
+        ' type="',
+        'xml:base="',
+        "<location",
+        "</data>",
+        "</package>",
+        "/>",
         "%2e%2e",
         "a",
         "é",
@@ -62,7 +79,17 @@ FRAGMENTS = st.sampled_from(
     ]
 )
 NEARLY = st.lists(FRAGMENTS, max_size=40).map(lambda parts: "".join(parts).encode())
-MAGIC = st.sampled_from([b"", b"\x1f\x8b\x08\x00", b"\xfd7zXZ\x00", b"BZh91AY&SY", b"\xef\xbb\xbf"])
+MAGIC = st.sampled_from(
+    [
+        b"",
+        b"\x1f\x8b\x08\x00",
+        b"\xfd7zXZ\x00",
+        b"BZh91AY&SY",
+        b"\x28\xb5\x2f\xfd",
+        b"\x50\x2a\x4d\x18",
+        b"\xef\xbb\xbf",
+    ]
+)
 ANYTHING = st.builds(bytes.__add__, MAGIC, st.one_of(st.binary(max_size=300), NEARLY))
 
 

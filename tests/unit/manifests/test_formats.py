@@ -13,6 +13,9 @@ URLS = "http://host/a\n"
 CHECKSUMS = f"{SHA256}  a\n"
 PULP = f"a,{SHA256},1\n"
 DEBIAN = f"Package: a\nFilename: a\nSize: 1\nMD5sum: {MD5}\n"
+REPOMD = f"""<repomd xmlns="http://linux.duke.edu/metadata/repo"><data type="primary">
+<checksum type="md5">{MD5}</checksum><location href="repodata/p"/></data></repomd>"""
+PRIMARY = '<metadata xmlns="http://linux.duke.edu/metadata/common" packages="0"/>\n'
 METALINK = f'<metalink xmlns="{FOUR}"><file name="a"><url>http://host/a</url></file></metalink>\n'
 SAMPLES = {
     "urls": URLS,
@@ -20,11 +23,22 @@ SAMPLES = {
     "pulp-manifest": PULP,
     "debian-packages": DEBIAN,
     "metalink": METALINK,
+    "rpm": REPOMD,
+    "rpm-primary": PRIMARY,
 }
 
 
 def test_the_formats_have_the_names_that_callers_rely_on() -> None:
-    assert FORMATS == ("checksums", "debian-packages", "jsonl", "metalink", "pulp-manifest", "urls")
+    assert FORMATS == (
+        "checksums",
+        "debian-packages",
+        "jsonl",
+        "metalink",
+        "pulp-manifest",
+        "rpm",
+        "rpm-primary",
+        "urls",
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,10 +62,16 @@ def test_the_formats_have_the_names_that_callers_rely_on() -> None:
         ("a.iso.meta4", "metalink"),
         ("a.METALINK", "metalink"),
         ("a.metalink.gz", "metalink"),
+        ("repomd.xml", "rpm"),
+        ("repomd.xml.gz", "rpm"),
+        ("primary.xml", "rpm-primary"),
+        ("0a1b-primary.xml.gz", "rpm-primary"),
+        ("0a1b-primary.xml.zst", "rpm-primary"),
         ("Packages", "debian-packages"),
         ("Packages.gz", "debian-packages"),
         ("Packages.xz", "debian-packages"),
         ("Packages.bz2", "debian-packages"),
+        ("Packages.zst", "debian-packages"),
         ("host_dists_x_main_binary-amd64_Packages", "debian-packages"),
     ],
 )
@@ -112,7 +132,7 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "",
             (
                 "empty, and its name tells no format; say which of checksums, debian-packages,"
-                " jsonl, metalink, pulp-manifest, urls it is"
+                " jsonl, metalink, pulp-manifest, rpm, rpm-primary, urls it is"
             ),
         ),
         (
@@ -120,7 +140,7 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "# comment\n\n",
             (
                 "empty, and its name tells no format; say which of checksums, debian-packages,"
-                " jsonl, metalink, pulp-manifest, urls it is"
+                " jsonl, metalink, pulp-manifest, rpm, rpm-primary, urls it is"
             ),
         ),
         (
@@ -128,7 +148,7 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "hello",
             (
                 "unknown format; say which of checksums, debian-packages, jsonl, metalink,"
-                " pulp-manifest, urls it is"
+                " pulp-manifest, rpm, rpm-primary, urls it is"
             ),
         ),
         (
@@ -136,7 +156,7 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "Origin: Debian\n",
             (
                 "unknown format; say which of checksums, debian-packages, jsonl, metalink,"
-                " pulp-manifest, urls it is"
+                " pulp-manifest, rpm, rpm-primary, urls it is"
             ),
         ),
     ],
@@ -165,10 +185,10 @@ def test_a_given_format_does_not_hide_the_manifests_name_from_the_parser() -> No
 
 def test_an_unknown_given_format_is_the_callers_mistake() -> None:
     with pytest.raises(InvalidInput) as caught:
-        parse(BytesIO(), name="urls", format="rpm")
+        parse(BytesIO(), name="urls", format="deb")
     assert str(caught.value) == (
-        "unknown manifest format 'rpm'; known: checksums, debian-packages, jsonl, metalink,"
-        " pulp-manifest, urls"
+        "unknown manifest format 'deb'; known: checksums, debian-packages, jsonl, metalink,"
+        " pulp-manifest, rpm, rpm-primary, urls"
     )
 
 

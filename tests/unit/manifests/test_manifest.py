@@ -131,7 +131,7 @@ def test_a_given_format_overrides_recognition() -> None:
     with spool("http://host/a\n", format="urls") as manifest:
         assert paths_of(manifest) == ["a"]
     with pytest.raises(InvalidInput):
-        spool("", format="rpm")
+        spool("", format="deb")
 
 
 def test_what_is_not_recognised_leaves_nothing_behind() -> None:

@@ -67,7 +67,7 @@ def test_its_root_element_tells_the_format_where_the_name_does_not(head: str) ->
         "<metalinks>",
         "<html><metalink>",
         "<!DOCTYPE metalink><metalink/>",
-        "<?xml version='1.0'?><repomd/>",
+        "<?xml version='1.0'?><repodata/>",
         "<!-- <metalink> -->",
         "<?xml " * 10_000,
         "<!-- x -->" * 6_000,
