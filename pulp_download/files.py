@@ -21,8 +21,8 @@ class FileWriter:
     without following symbolic links, so that nothing planted there leads outside. With ``keep``, a
     file that is already there is kept, and nothing fetched, if it meets the download's validations
     or, where no digest tells, if upstream says that it has not changed since; what is fetched bears
-    upstream's Last-Modified, for the next time; ``etag`` is what the caller knows that upstream
-    said of the file that is there, and is asked by. With ``resume``, what a run has written when it is
+    upstream's Last-Modified, for the next time, and ``etag``, which the caller had from upstream
+    for what is there, is asked by as well. With ``resume``, what a run has written when it is
     interrupted, even by a kill, is kept beside the target for the next one, which goes on with it
     if it can be trusted: by a digest that will judge the file, or by upstream's validator.
     """

@@ -59,6 +59,7 @@ FLOORS = (
     ("futures", "helm", "manifests"),
     ("crew",),
     ("batch",),
+    ("importer",),
     ("pulp_download",),  # the package's own __init__: the public names
     ("cli",),
     ("__main__",),

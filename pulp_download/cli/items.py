@@ -93,9 +93,7 @@ class Items:
                 try:
                     self._take(entry.path)
                     writer = FileWriter(entry.path, within=self.into, keep=True, resume=True)
-                    yield source.download(
-                        entry, base, writer, self.remote, attachment=entry.path
-                    )
+                    yield source.download(entry, base, writer, self.remote, attachment=entry.path)
                 except (InvalidInput, WriteError) as error:
                     self._failed_entry(entry, base, error)
 

@@ -13,6 +13,7 @@ import click
 from pulp_download.cli.get import get
 from pulp_download.cli.interruption import Interrupted
 from pulp_download.cli.mirror import mirror
+from pulp_download.cli.standing import status
 from pulp_download.cli.status import Status
 from pulp_download.version import VERSION
 
@@ -25,6 +26,7 @@ def cli() -> None:
 
 cli.add_command(get)
 cli.add_command(mirror)
+cli.add_command(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -39,8 +41,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     logging.getLogger("pulp_download").addHandler(logging.NullHandler())
     try:
-        status: Any = cli.main(arguments, prog_name="pulp-download", standalone_mode=False)
-        return int(status or Status.DONE)
+        ended: Any = cli.main(arguments, prog_name="pulp-download", standalone_mode=False)
+        return int(ended or Status.DONE)
     except click.ClickException as error:
         error.show()
         return Status.USAGE

@@ -33,15 +33,15 @@ class Display(Protocol):
 
     def __call__(self, event: Event) -> None: ...
 
+    def expect(self, files: int | None) -> None:
+        """Take the number of files, if it is known; before the first event."""
 
-def display(*, wanted: bool, total: int | None) -> Display:
-    """Return bars for a terminal on stderr, lines for anything else, or nothing.
 
-    ``total`` is the number of files, if known.
-    """
+def display(*, wanted: bool) -> Display:
+    """Return bars for a terminal on stderr, lines for anything else, or nothing."""
     if not wanted:
         return Nothing()
-    return Bars(total) if sys.stderr.isatty() else Lines(total)
+    return Bars() if sys.stderr.isatty() else Lines()
 
 
 class Nothing:
@@ -58,6 +58,8 @@ class Nothing:
     ) -> None: ...
 
     def __call__(self, event: Event) -> None: ...
+
+    def expect(self, files: int | None) -> None: ...
 
 
 class Tally:
@@ -89,8 +91,8 @@ class Tally:
 class Lines:
     """A plain line at intervals, for logs."""
 
-    def __init__(self, total: int | None):
-        self._of = "" if total is None else f" of {total}"
+    def __init__(self) -> None:
+        self._of = ""
         self._tally = Tally()
         self._next = time.monotonic() + _LINE_EVERY
 
@@ -104,6 +106,9 @@ class Lines:
         traceback: TracebackType | None,
     ) -> None: ...
 
+    def expect(self, files: int | None) -> None:
+        self._of = "" if files is None else f" of {files}"
+
     def __call__(self, event: Event) -> None:
         self._tally.feed(event)
         now = time.monotonic()
@@ -116,7 +121,7 @@ class Lines:
 class Bars:
     """A bar for the whole, and one for each of the transfers under way."""
 
-    def __init__(self, total: int | None):
+    def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -141,7 +146,7 @@ class Bars:
         )
         self._lock = threading.Lock()
         self._tally = Tally()
-        self._total = total
+        self._total: int | None = None
         self._rows: dict[Download, Any] = {}
         self._whole = self._progress.add_task("all files", total=None, count=self._count())
 
@@ -156,6 +161,9 @@ class Bars:
         traceback: TracebackType | None,
     ) -> None:
         self._progress.stop()
+
+    def expect(self, files: int | None) -> None:
+        self._total = files
 
     def __call__(self, event: Event) -> None:
         self._tally.feed(event)

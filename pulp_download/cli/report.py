@@ -18,21 +18,25 @@ from pulp_download.cli.status import Status
 from pulp_download.download import Download
 from pulp_download.errors import Cancelled, DownloadError, FailedTry
 from pulp_download.events import Event, Finished
+from pulp_download.importer.telling import Settled
 from pulp_download.printable import printable
 from pulp_download.result import Result
-from pulp_download.validations import expected_size
 
 # The outcomes of a file, in the order of the summary; and those of a dry run.
 OUTCOMES = ("downloaded", "present", "failed", "cancelled")
 PLANNED = ("would-download", "present", "failed")
 
+# What people see of, without JSON, also where they did not ask for every file.
+_ALWAYS_TOLD = frozenset({"would-download", "would-delete", "deleted"})
+
 
 class Report:
     """Takes each file's end once, from whichever thread it comes, and says it as it ends.
 
-    ``attachment`` of a download is its path as the report shows it. An observer: files that ran are
-    told by their Finished event; those that never ran by :meth:`failed`. ``is_closed`` tells that
-    nobody reads stdout any more, or that it takes no more, and that there is no use in going on.
+    The ``attachment`` of a download is, as text, its path as the report shows it. An observer:
+    files that ran are told by their Finished event. ``has_begun``: there was something to report
+    of. ``is_closed`` tells that nobody reads stdout any more, or that it takes no more, and that
+    there is no use in going on.
     """
 
     def __init__(self, options: Common, *, outcomes: tuple[str, ...] = OUTCOMES):
@@ -42,27 +46,18 @@ class Report:
         self._counts: Counter[str] = Counter()
         self._bytes = 0
         self._started = time.monotonic()
-        self._told: set[Download] = set()
         self._failures = Failures(options.failures)
         self._closed_status = Status.CLOSED
         self.is_closed = False
+        self.has_begun = False
 
     def __call__(self, event: Event) -> None:
         if not isinstance(event, Finished) or not (event.result or event.error):
             return  # neither: a bug, which the future carries
-        with self._lock:
-            self._told.add(event.download)
         if event.result is not None:
             self.succeeded(event.result)
         elif event.error is not None:
             self.failed(event.download, event.error, event.elapsed)
-
-    def is_told(self, download: Download) -> bool:
-        """Tell once whether the download's end has been said, and forget it."""
-        with self._lock:
-            told = download in self._told
-            self._told.discard(download)
-            return told
 
     def succeeded(self, result: Result) -> None:
         """Say that a file is there."""
@@ -95,16 +90,15 @@ class Report:
         line["attempts"] = [_try(failed) for failed in attempts]
         self._say(line["status"], line)
 
-    def planned(self, download: Download) -> None:
-        """Say what would be done with a file, after a look at what is there."""
-        try:
-            status = "present" if download.is_present() else "would-download"
-        except DownloadError as error:
-            self.failed(download, error)
+    def settled(self, event: Settled) -> None:
+        """Say what came of a file that had no run, or what would."""
+        line = _line(event.path, event.url, event.status)
+        if event.error is not None:
+            self._say_failure(line, event.error)
             return
-        line = _line(str(download.attachment), download.url.redacted, status)
-        line["size"] = size = expected_size(download.validations)
-        self._say(status, line, size or 0 if status == "would-download" else 0)
+        line.update(size=event.size, digests=event.digests)
+        moved = event.size or 0 if event.status in ("downloaded", "would-download") else 0
+        self._say(event.status, line, moved)
 
     def finish(self) -> Status:
         """Say the summary; return the status of a command that ran to its end."""
@@ -132,7 +126,7 @@ class Report:
             elif status == "failed":
                 place, message = line["path"] or line["url"], line["error"]["message"]
                 _complain(message if message.startswith(place) else f"{place}: {message}")
-            elif self._options.verbose or status == "would-download":
+            elif self._options.verbose or status in _ALWAYS_TOLD:
                 self._print(f"{status}: {printable(line['path'])}")
 
     def _print(self, text: str) -> None:

@@ -13,12 +13,11 @@ from pulp_download.cli.progress import display
 from pulp_download.cli.report import Report
 from pulp_download.cli.status import Status
 from pulp_download.download import Download
-from pulp_download.errors import Cancelled, DownloadError
+from pulp_download.errors import Cancelled
 from pulp_download.events import Event
+from pulp_download.importer.telling import Listed, Settled, Teller
 from pulp_download.remote import Remote
 from pulp_download.settings import Settings
-
-log = logging.getLogger(__name__)
 
 
 def transfer(
@@ -26,8 +25,6 @@ def transfer(
     options: Common,
     report: Report,
     interruption: Interruption,
-    *,
-    total: int | None = None,
 ) -> Status:
     """Run every download and report its end; return the command's status.
 
@@ -36,34 +33,32 @@ def transfer(
     """
     status: Status | None = None
     taken: dict[Download, None] = {}
-    shown = display(wanted=options.progress, total=total)
+    shown = display(wanted=options.progress)
 
-    def observer(event: Event) -> None:
+    def observer(event: Event | Listed | Settled) -> None:
+        assert isinstance(event, Event)
         report(event)
         shown(event)
+
+    tell = Teller(observer)
 
     def each() -> Iterator[Download]:
         for download in downloads:
             taken[download] = None
             yield download
 
-    batch = Batch(each(), concurrency=options.concurrency, observer=observer)
+    batch = Batch(each(), concurrency=options.concurrency, observer=tell)
     try:
         with interruption.stopping(batch.close), shown, batch:
             for future in batch:
                 del taken[future.download]
-                if not report.is_told(future.download):
-                    error = future.exception() or DownloadError("failed")
-                    if not isinstance(error, DownloadError):
-                        log.error("a bug, or a broken observer", exc_info=error)
-                    report.failed(future.download, error)
+                tell.ended(future.download, future.exception())
                 if report.is_closed:
                     break
     except Interrupted as interrupted:
         status = interrupted.status
     for download in taken:
-        if not report.is_told(download):
-            report.failed(download, Cancelled(url=download.url.redacted))
+        tell.ended(download, Cancelled(url=download.url.redacted))
     finished = report.finish()
     return finished if status is None else status
 

@@ -68,9 +68,7 @@ def artifact_of(row: Row[Any]) -> Artifact:
     found = None
     if row.mtime_ns is not None:
         found = Found(row.found_size, row.mtime_ns, row.inode % (1 << 64))
-    return Artifact(
-        row.id, row.source_id, entry, row.state, found, row.etag, row.last_modified
-    )
+    return Artifact(row.id, row.source_id, entry, row.state, found, row.etag, row.last_modified)
 
 
 def values_of(entry: ManifestEntry) -> dict[str, Any]:

@@ -11,18 +11,19 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 from pulp_download.download import Download
-from pulp_download.errors import NotFound
+from pulp_download.errors import CatalogError, NotFound
 from pulp_download.importer.catalog import Catalog
 from pulp_download.importer.house import House
 from pulp_download.importer.recorder import is_as_recorded
-from pulp_download.importer.repository import Repository
-from pulp_download.importer.selection import EVERYTHING, Selection
 from pulp_download.importer.rehearsal import rehearsed
+from pulp_download.importer.repository import Repository, Standing
+from pulp_download.importer.selection import EVERYTHING, Selection
 from pulp_download.importer.source import Source, validations_of
 from pulp_download.importer.stopping import Stopping
 from pulp_download.importer.synchronisation import synchronised
 from pulp_download.importer.telling import Observer, Teller
 from pulp_download.importer.work import Order, Summary, Work
+from pulp_download.printable import printable
 from pulp_download.remote import Remote
 from pulp_download.urls import URL
 
@@ -129,6 +130,12 @@ class Importer:
                 catalog = self._owned.enter_context(self._catalog())
                 self._repository = Repository(catalog, self._name)
             return self._repository
+
+    def standing(self) -> Standing:
+        """Return what the catalog knows; raises CatalogError where none has been made."""
+        if self._given is None and not self._house.catalog.exists():
+            raise CatalogError(f"{printable(str(self.destination))}: no mirror has been made here")
+        return self.repository.standing()
 
     def stop(self) -> None:
         """Have the :meth:`sync` that runs, or the next one, raise Cancelled; from any thread."""

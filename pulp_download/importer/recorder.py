@@ -37,10 +37,11 @@ class Recorder:
             modified = fields.get("last-modified", artifact.last_modified)
         self.note(Outcome(artifact.key, found, etag, modified))
 
-    def failed(self, artifact: Artifact, error: DownloadError) -> None:
+    def failed(self, artifact: Artifact, error: BaseException) -> None:
         """Note that an artifact could not be had."""
         kind = type(error).__name__
-        self.note(Outcome(artifact.key, None, error_type=kind, error=error.message))
+        message = error.message if isinstance(error, DownloadError) else kind
+        self.note(Outcome(artifact.key, None, error_type=kind, error=message))
 
     def note(self, outcome: Outcome) -> None:
         """Take an outcome, and write down what has gathered if it is enough or old enough."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pulp_download.errors import DownloadError
 from pulp_download.importer.extras import extras
 from pulp_download.importer.lists import fetched
 from pulp_download.importer.telling import Listed, Settled
@@ -22,7 +23,15 @@ def rehearsed(work: Work) -> Summary:
             work.stopping.check()
             if not (selection.wants(artifact.path) or lists.is_staged(artifact)):
                 continue
-            if work.is_known(artifact) or work.download(artifact, lists.base).is_present():
+            try:
+                is_here = (
+                    work.is_known(artifact) or work.download(artifact, lists.base).is_present()
+                )
+            except DownloadError as error:
+                summary.failed += 1
+                work.tell(settled(artifact, lists.base, "failed", error))
+                continue
+            if is_here:
                 summary.present += 1
                 work.tell(settled(artifact, lists.base, "present"))
             else:

@@ -29,8 +29,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
-    inspect,
     insert,
+    inspect,
     select,
     update,
 )

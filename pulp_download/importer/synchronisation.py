@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 from pulp_download.batch import Batch
 from pulp_download.download import Download
-from pulp_download.errors import Cancelled, DownloadError, WriteError
+from pulp_download.errors import Cancelled, DownloadError
 from pulp_download.importer.artifact import Artifact
 from pulp_download.importer.extras import delete, extras
 from pulp_download.importer.lists import Lists, fetched
@@ -64,8 +64,6 @@ class _Synchronisation:
         for artifact in sorted(staged, key=self._lists.is_main):
             if self.summary.failed:
                 self._withhold(artifact)
-            elif self._work.is_known(artifact):
-                self._settle(artifact, "present")
             else:
                 self._publish(artifact)
         self.recorder.flush()
@@ -120,19 +118,14 @@ class _Synchronisation:
         artifact = download.attachment
         assert isinstance(artifact, Artifact)
         error = future.exception()
+        self._work.tell.ended(download, error)
         if error is None:
             result = future.result()
-            self._work.tell.ended(download, None)
             self._count(result.size, is_present=result.present)
             self.recorder.succeeded(artifact, result)
-            return
-        if not isinstance(error, DownloadError):
-            raise error  # a bug
-        self._work.tell.ended(download, error)
-        if isinstance(error, Cancelled):
-            return
-        self.summary.failed += 1
-        self.recorder.failed(artifact, error)
+        elif not isinstance(error, Cancelled):
+            self.summary.failed += 1
+            self.recorder.failed(artifact, error)
 
     def _count(self, size: int, *, is_present: bool) -> None:
         if is_present:
@@ -143,13 +136,15 @@ class _Synchronisation:
 
     def _publish(self, artifact: Artifact) -> None:
         try:
-            self._lists.publish(artifact)
-        except WriteError as error:
+            is_here = self._work.is_present(artifact, self._lists.base)
+            if not is_here:
+                self._lists.publish(artifact)
+        except DownloadError as error:
             self.summary.failed += 1
             self.recorder.failed(artifact, error)
             self._settle(artifact, "failed", error)
             return
-        self._settle(artifact, "downloaded")
+        self._settle(artifact, "present" if is_here else "downloaded")
         self.recorder.note(Outcome(artifact.key, found_at(self._work.destination, artifact.path)))
 
     def _withhold(self, artifact: Artifact) -> None:

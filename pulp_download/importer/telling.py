@@ -54,7 +54,7 @@ class Teller:
         self._ended: set[Download] = set()
 
     def __call__(self, event: Event | Listed | Settled) -> None:
-        if isinstance(event, Finished):
+        if isinstance(event, Finished) and (event.result or event.error):
             with self._lock:
                 self._ended.add(event.download)
         if self._observer is None:
@@ -65,12 +65,19 @@ class Teller:
             log.exception("an observer raised and is dropped for this run")
             self._observer = None
 
-    def ended(self, download: Download, error: DownloadError | None) -> None:
-        """Tell the end of a download that never ran; of others it has been told."""
+    def ended(self, download: Download, error: BaseException | None) -> None:
+        """Take a download's end from its future, and tell it if its run has not.
+
+        What is no DownloadError is a bug; it is logged, and told as a failure without a reason.
+        """
         with self._lock:
             is_told = download in self._ended
             self._ended.discard(download)
-        if not is_told and error is not None:
-            self(Finished(download, None, error, 0.0))
-            with self._lock:
-                self._ended.discard(download)
+        if is_told or error is None:
+            return
+        if not isinstance(error, DownloadError):
+            log.error("a bug, or a broken observer", exc_info=error)
+            error = DownloadError("failed")
+        self(Finished(download, None, error, 0.0))
+        with self._lock:
+            self._ended.discard(download)

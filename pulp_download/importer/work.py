@@ -80,6 +80,10 @@ class Work:
             return False
         return is_as_recorded(self.destination, artifact)
 
+    def is_present(self, artifact: Artifact, base: URL) -> bool:
+        """Tell whether a file is right, by reading it if need be; raises DownloadError."""
+        return self.is_known(artifact) or self.download(artifact, base).is_present()
+
 
 def settled(
     artifact: Artifact, base: URL, status: str, error: DownloadError | None = None
@@ -87,4 +91,5 @@ def settled(
     """Return what is to be told of an artifact that needs no run."""
     entry = artifact.entry
     place = str(entry.mirrors[0]) if entry.mirrors else entry.source(base)
-    return Settled(entry.path, redacted(place), status, entry.size, dict(entry.digests), error)
+    size = entry.size if entry.size is not None or artifact.found is None else artifact.found.size
+    return Settled(entry.path, redacted(place), status, size, dict(entry.digests), error)
