@@ -30,7 +30,7 @@ _SHOWN = 10
 @click.option("--catalog", metavar="URL", help="The database (default: the file in DEST).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def status(dest: Path, catalog: str | None, as_json: bool) -> Status:  # noqa: FBT001
-    """Tell what is known of the mirror in DEST: files and bytes by state, the last run, failures."""
+    """Tell what is known of DEST: files and bytes by state, the last run, failures."""
     try:
         with Remote() as remote, importer_class()(remote, dest, catalog=catalog) as importer:
             standing = importer.standing()

@@ -1,20 +1,18 @@
-"""An importer's own folder in its destination: the lock, the catalog, and what is not yet public.
+"""An importer's own folder in its destination: the lock and the catalog.
 
 ::
 
     DEST/.pulp-download/
         lock              held by the run that is at work here
         catalog.sqlite    unless another catalog is used
-        staging/          lists that were fetched and not published; empty between runs
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from pulp_download.errors import DestinationBusy, WriteError
@@ -77,21 +75,6 @@ class House:
             yield
         finally:
             os.close(lock)
-
-    @contextmanager
-    def staging(self) -> Iterator[Path]:
-        """Give an empty folder on the destination's file system, removed at the end."""
-        folder = self._folder / "staging"
-        with suppress(FileNotFoundError):
-            shutil.rmtree(folder)
-        try:
-            folder.mkdir(mode=_MODE)
-        except OSError as error:
-            raise WriteError.from_oserror(error, str(folder)) from None
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_own(path: str) -> bool:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Self
 
 from pulp_download.download import Download
 from pulp_download.errors import CatalogError, NotFound
 from pulp_download.importer.catalog import Catalog
 from pulp_download.importer.house import House
+from pulp_download.importer.lists import Lists, fetched
+from pulp_download.importer.order import Order
 from pulp_download.importer.recorder import is_as_recorded
 from pulp_download.importer.rehearsal import rehearsed
 from pulp_download.importer.repository import Repository, Standing
@@ -22,7 +23,7 @@ from pulp_download.importer.source import Source, validations_of
 from pulp_download.importer.stopping import Stopping
 from pulp_download.importer.synchronisation import synchronised
 from pulp_download.importer.telling import Observer, Teller
-from pulp_download.importer.work import Order, Summary, Work
+from pulp_download.importer.work import Summary, Work
 from pulp_download.printable import printable
 from pulp_download.remote import Remote
 from pulp_download.urls import URL
@@ -80,9 +81,15 @@ class Importer:
         """
         options = {"verify": verify, "delete_extra": delete_extra}
         order = self._order(source, format, selection, **options)
-        self._house.make()
-        with self._house.locked(), self._house.staging() as staging:
-            return synchronised(self._work(order, staging, self.repository, observer))
+        with ExitStack() as stack:
+            is_locked = self._house.exists
+            if is_locked:
+                stack.enter_context(self._house.locked())
+            lists = stack.enter_context(self._fetched(order))
+            if not is_locked:  # nothing is made before there is something to put there
+                self._house.make()
+                stack.enter_context(self._house.locked())
+            return synchronised(self._work(order, lists, self.repository, observer))
 
     def rehearse(
         self,
@@ -98,13 +105,13 @@ class Importer:
         options = {"verify": verify, "delete_extra": delete_extra}
         order = self._order(source, format, selection, **options)
         with ExitStack() as stack:
-            folder = stack.enter_context(TemporaryDirectory(prefix="pulp-download-"))
             if self._house.exists:
                 stack.enter_context(self._house.locked())
+            lists = stack.enter_context(self._fetched(order))
             catalog = stack.enter_context(self._rehearsed_catalog())
             stack.enter_context(catalog.rehearsing())
             repository = Repository(catalog, self._name)
-            return rehearsed(self._work(order, Path(folder), repository, observer))
+            return rehearsed(self._work(order, lists, repository, observer))
 
     def get_download(self, path: str) -> Download:
         """Return the download of a listed file: from upstream, or from here if it is there.
@@ -160,15 +167,18 @@ class Importer:
             source = Source.parse(source, format_name=format)
         return Order(source, format, selection, **options)
 
+    def _fetched(self, order: Order) -> AbstractContextManager[Lists]:
+        return fetched(order, self.remote, self.destination, self._stopping)
+
     def _work(
-        self, order: Order, staging: Path, repository: Repository, observer: Observer | None
+        self, order: Order, lists: Lists, repository: Repository, observer: Observer | None
     ) -> Work:
         return Work(
             order=order,
+            lists=lists,
             remote=self.remote,
             destination=self.destination,
             repository=repository,
-            staging=staging,
             concurrency=self._concurrency,
             tell=Teller(observer),
             stopping=self._stopping,

@@ -1,53 +1,77 @@
-"""The lists of a repository: fetched together, taken in as a whole, published behind the files."""
+"""The lists of a repository: fetched together, judged as a whole, published behind the files."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pulp_download.errors import ManifestError
 from pulp_download.files import FileWriter
 from pulp_download.importer import house
 from pulp_download.importer.artifact import Artifact
-from pulp_download.importer.listing import Changes
+from pulp_download.importer.order import Order
 from pulp_download.importer.repository import ListedBy
 from pulp_download.importer.source import read_mirror_list
-from pulp_download.importer.work import Work
+from pulp_download.importer.stopping import Stopping
 from pulp_download.manifests import Manifest, ManifestEntry
 from pulp_download.manifests.layout import is_published
 from pulp_download.mirrors.mirror import Mirror
+from pulp_download.remote import Remote
 
 # Bytes at a time; not measured.
 _CHUNK = 1 << 20
 
 
 class Lists:
-    """A manifest with the lists that it names, staged. State of one run; see :func:`fetched`.
+    """A manifest with the lists that it names, checked; see :func:`fetched`. State of one run.
 
-    ``base`` is what relative names are below, ``source`` the key of the source in the catalog.
+    ``base`` is what relative names are below. They are staged in a folder until they are published.
     """
 
-    def __init__(self, work: Work, manifest: Manifest):
+    def __init__(self, order: Order, manifest: Manifest, staged: dict[str, Path]):
+        self._order = order
+        self._staged = staged
         self.manifest = manifest
-        self._work = work
-        self._staged: dict[str, Path] = {}
-        if is_published(manifest.format) and work.order.source.url is not None:
-            self._staged[manifest.path] = work.staging / "manifest"
-        self._fetch_named()
-        manifest.check()
-        self.base = work.order.source.base_for(manifest)
-        self.source = -1
+        self.base = order.source.base_for(manifest)
 
-    def take(self) -> Changes:
-        """Have the catalog list what the lists do; all or nothing."""
-        source, repository = self._work.order.source, self._work.repository
-        url = "-" if source.url is None else str(Mirror(source.url).without_credentials())
-        self.source = repository.source(ListedBy(url, str(self.base)))
-        wants = self._work.order.selection.wants
-        return repository.take(self.source, self._entries(), wants=wants)
+    @property
+    def listed_by(self) -> ListedBy:
+        """The source, as a catalog has it."""
+        url = self._order.source.url
+        text = "-" if url is None else str(Mirror(url).without_credentials())
+        return ListedBy(text, str(self.base))
+
+    @property
+    def wanted(self) -> int | None:
+        """How many files are wanted, if that is known."""
+        return self.manifest.count if self._order.selection.is_everything else None
+
+    def entries(self) -> Iterator[ManifestEntry]:
+        """Yield what is to be listed: what is selected, the lists that were read, the manifest.
+
+        Raises ManifestError for what would be written into the importer's own folder.
+        """
+        main = self.manifest.path
+        for entry in self.manifest.entries():
+            if house.is_own(entry.path):
+                raise ManifestError(
+                    f"a file below {house.NAME}, which is kept for the importer", line=entry.line
+                )
+            if entry.path == main:  # it lists itself, as what it was
+                self._staged.pop(main, None)
+            if self.wants(entry.path):
+                yield entry
+        if main in self._staged:
+            yield self._main_entry()
+
+    def wants(self, path: str) -> bool:
+        """Tell whether a listed file is wanted: it is selected, or one of the lists."""
+        return path in self._staged or self._order.selection.wants(path)
 
     def is_staged(self, artifact: Artifact) -> bool:
         """Tell whether a listed file is one of the lists, and fetched already."""
@@ -55,61 +79,25 @@ class Lists:
 
     def is_main(self, artifact: Artifact) -> bool:
         """Tell whether a listed file is the manifest itself."""
-        return artifact.entry.is_metadata and artifact.path == self.manifest.path
+        return artifact.path == self.manifest.path
 
-    def publish(self, artifact: Artifact) -> None:
+    def publish(self, artifact: Artifact, destination: Path) -> None:
         """Put a staged list at its place; raises WriteError."""
         staged = self._staged[artifact.path]
-        writer = FileWriter(artifact.path, within=self._work.destination)
+        writer = FileWriter(artifact.path, within=destination)
         with staged.open("rb") as file, writer.open() as sink:
             sink.write(b"")
             while chunk := file.read(_CHUNK):
                 sink.write(chunk)
             sink.mtime = os.fstat(file.fileno()).st_mtime
 
-    def _fetch_named(self) -> None:
-        """Fetch the lists that the manifest names; those that are here already are taken."""
-        work, order = self._work, self._work.order
-        named = list(self.manifest.lists())
-        if not named:
-            return
-        root = order.source.root_of(self.manifest)
-        for number, entry in enumerate(order.selection.lists(named)):
-            staged = work.staging / f"list-{number}"
-            with suppress(OSError):
-                os.link(work.destination / entry.path, staged, follow_symlinks=False)
-            writer = FileWriter(staged, keep=True)
-            work.stopping.run(
-                order.source.download(entry, root, writer, work.remote, attachment=entry.path)
-            )
-            self.manifest.add(entry, staged.open("rb"))
-            self._staged[entry.path] = staged
-
-    def _entries(self) -> Iterator[ManifestEntry]:
-        """Yield what is to be listed: what is selected, the lists that were read, the manifest."""
-        main = self.manifest.path
-        for entry in self.manifest.entries():
-            if house.is_own(entry.path):
-                raise ManifestError(
-                    f"a file below {house.NAME}, which is kept for the importer", line=entry.line
-                )
-            if entry.path == main:
-                main = ""
-            if entry.path in self._staged or self._work.order.selection.wants(entry.path):
-                yield entry
-        if main in self._staged:
-            yield self._main_entry()
-        else:
-            self._staged.pop(main, None)
-
     def _main_entry(self) -> ManifestEntry:
         staged = self._staged[self.manifest.path]
         with staged.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        url = self._work.order.source.url
         return ManifestEntry(
             self.manifest.path,
-            url=str(url),
+            url=str(self._order.source.url),
             size=staged.stat().st_size,
             digests=(("sha256", digest),),
             is_metadata=True,
@@ -117,10 +105,27 @@ class Lists:
 
 
 @contextmanager
-def fetched(work: Work) -> Iterator[Lists]:
-    """Fetch the manifest and the lists that it names; raises what is wrong with them."""
-    order, run = work.order, work.stopping.run
-    with order.source.manifest(work.remote, order.format, work.staging, run=run) as manifest:
-        lists = Lists(work, manifest)
-        read_mirror_list(work.remote, run)
-        yield lists
+def fetched(order: Order, remote: Remote, destination: Path, stopping: Stopping) -> Iterator[Lists]:
+    """Fetch the manifest and the lists that it names; raises what is wrong with them.
+
+    Lists that are in the destination already, and right, are taken from there.
+    """
+    source = order.source
+    with TemporaryDirectory(prefix="pulp-download-") as folder:
+        staging = Path(folder)
+        with source.manifest(remote, order.format, staging, run=stopping.run) as manifest:
+            staged = {}
+            for number, entry in enumerate(order.selection.lists(manifest.lists())):
+                staged[entry.path] = path = staging / f"list-{number}"
+                with suppress(OSError):
+                    shutil.copyfile(destination / entry.path, path, follow_symlinks=False)
+                writer = FileWriter(path, keep=True)
+                root = source.root_of(manifest)
+                stopping.run(source.download(entry, root, writer, remote, attachment=entry.path))
+                manifest.add(entry, path.open("rb"))
+            manifest.check()
+            if is_published(manifest.format) and source.url is not None:
+                staged[manifest.path] = staging / "manifest"
+            lists = Lists(order, manifest, staged)
+            read_mirror_list(remote, stopping.run)
+            yield lists

@@ -10,58 +10,61 @@ from pulp_download.download import Download
 from pulp_download.errors import Cancelled, DownloadError
 from pulp_download.importer.artifact import Artifact
 from pulp_download.importer.extras import delete, extras
-from pulp_download.importer.lists import Lists, fetched
 from pulp_download.importer.recorder import Recorder, found_at
 from pulp_download.importer.repository import Outcome
 from pulp_download.importer.telling import Listed, Settled
-from pulp_download.importer.work import Summary, Work, settled
+from pulp_download.importer.work import Summary, Work
 from pulp_download.result import Result
 
 
 def synchronised(work: Work) -> Summary:
     """Bring the destination up to date; see :meth:`~.importer.Importer.sync`."""
-    with fetched(work) as lists:
-        changes = lists.take()
-        run = work.repository.begin_run(lists.source)
-        synchronisation = _Synchronisation(work, lists)
-        summary = synchronisation.summary
-        summary.changes = changes
-        try:
-            synchronisation.fetch_files()
-            synchronisation.publish()
-            synchronisation.delete_extra()
-        finally:
-            synchronisation.recorder.flush()
-            work.repository.finish_run(run, summary.counts)
+    source, changes = work.take_listing()
+    run = work.repository.begin_run(source)
+    synchronisation = _Synchronisation(work, source)
+    summary = synchronisation.summary
+    summary.changes = changes
+    try:
+        synchronisation.fetch_files()
+        synchronisation.publish()
+        synchronisation.delete_extra()
+    finally:
+        synchronisation.recorder.flush()
+        work.repository.finish_run(run, summary.counts)
     return summary
 
 
 class _Synchronisation:
     """The steps, in their order. State of one run, used by one thread."""
 
-    def __init__(self, work: Work, lists: Lists):
+    def __init__(self, work: Work, source: int):
         self._work = work
-        self._lists = lists
+        self._source = source
         self._taken: dict[Download, None] = {}
         self.summary = Summary()
         self.recorder = Recorder(work.repository, work.destination)
 
     def fetch_files(self) -> None:
         """Fetch what the lists list and is not here."""
-        selection, manifest = self._work.order.selection, self._lists.manifest
-        self._work.tell(Listed(manifest.count if selection.is_everything else None))
-        self._run(artifact for artifact in self._listed() if not artifact.entry.is_metadata)
+        self._work.tell(Listed(self._work.lists.wanted))
+        self._run(
+            artifact
+            for artifact in self._work.listed(self._source)
+            if not artifact.entry.is_metadata
+        )
 
     def publish(self) -> None:
         """Put the lists at their places, the manifest last, unless something is missing.
 
         What describes files and is no list itself (change logs, contents) is fetched before.
         """
-        metadata = [artifact for artifact in self._listed() if artifact.entry.is_metadata]
-        staged = [each for each in metadata if self._lists.is_staged(each)]
+        metadata = [
+            artifact for artifact in self._work.listed(self._source) if artifact.entry.is_metadata
+        ]
+        staged = [each for each in metadata if self._work.lists.is_staged(each)]
         if self.summary.failed == 0:
-            self._run(each for each in metadata if not self._lists.is_staged(each))
-        for artifact in sorted(staged, key=self._lists.is_main):
+            self._run(each for each in metadata if not self._work.lists.is_staged(each))
+        for artifact in sorted(staged, key=self._work.lists.is_main):
             if self.summary.failed:
                 self._withhold(artifact)
             else:
@@ -78,13 +81,6 @@ class _Synchronisation:
             delete(work.destination, path)
             self.summary.deleted += 1
             work.tell(Settled(path, "", "deleted", size))
-
-    def _listed(self) -> Iterator[Artifact]:
-        """Yield what this source lists and is wanted, lists included."""
-        wants = self._work.order.selection.wants
-        for artifact in self._work.repository.artifacts(self._lists.source):
-            if wants(artifact.path) or self._lists.is_staged(artifact):
-                yield artifact
 
     def _run(self, artifacts: Iterator[Artifact]) -> None:
         """Fetch artifacts that are not known to be here, and write down what came of each."""
@@ -110,7 +106,7 @@ class _Synchronisation:
                 self._work.stopping.check()
                 self._settle(artifact, "present")
                 continue
-            download = self._work.download(artifact, self._lists.base)
+            download = self._work.download(artifact)
             self._taken[download] = None
             yield download
 
@@ -136,9 +132,9 @@ class _Synchronisation:
 
     def _publish(self, artifact: Artifact) -> None:
         try:
-            is_here = self._work.is_present(artifact, self._lists.base)
+            is_here = self._work.is_present(artifact)
             if not is_here:
-                self._lists.publish(artifact)
+                self._work.lists.publish(artifact, self._work.destination)
         except DownloadError as error:
             self.summary.failed += 1
             self.recorder.failed(artifact, error)
@@ -155,4 +151,4 @@ class _Synchronisation:
     def _settle(self, artifact: Artifact, status: str, error: DownloadError | None = None) -> None:
         if error is None:
             self._count(artifact.entry.size or 0, is_present=status == "present")
-        self._work.tell(settled(artifact, self._lists.base, status, error))
+        self._work.settle(artifact, status, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,25 +11,14 @@ from pulp_download.errors import DownloadError
 from pulp_download.files import FileWriter
 from pulp_download.importer.artifact import Artifact
 from pulp_download.importer.listing import Changes
+from pulp_download.importer.lists import Lists
+from pulp_download.importer.order import Order
 from pulp_download.importer.recorder import is_as_recorded
 from pulp_download.importer.repository import Repository
-from pulp_download.importer.selection import Selection
-from pulp_download.importer.source import Source
 from pulp_download.importer.stopping import Stopping
 from pulp_download.importer.telling import Settled, Teller
 from pulp_download.remote import Remote
-from pulp_download.urls import URL, redacted
-
-
-@dataclass(frozen=True)
-class Order:
-    """What somebody wants done; see :meth:`~pulp_download.importer.importer.Importer.sync`."""
-
-    source: Source
-    format: str | None
-    selection: Selection
-    verify: bool = False
-    delete_extra: bool = False
+from pulp_download.urls import redacted
 
 
 @dataclass
@@ -57,22 +47,35 @@ class Work:
     """An order, and all that is needed to carry it out."""
 
     order: Order
+    lists: Lists
     remote: Remote
     destination: Path
     repository: Repository
-    staging: Path
     concurrency: int
     tell: Teller
     stopping: Stopping
 
-    def download(self, artifact: Artifact, base: URL) -> Download:
+    def take_listing(self) -> tuple[int, Changes]:
+        """Have the catalog list what the lists do; return the key of their source as well."""
+        source = self.repository.source(self.lists.listed_by)
+        wants = self.order.selection.wants
+        return source, self.repository.take(source, self.lists.entries(), wants=wants)
+
+    def listed(self, source: int) -> Iterator[Artifact]:
+        """Yield what this source lists and is wanted, lists included."""
+        wants = self.lists.wants
+        return (each for each in self.repository.artifacts(source) if wants(each.path))
+
+    def download(self, artifact: Artifact) -> Download:
         """Return the download of a listed file to its place; what is there and right is kept."""
         etag = artifact.etag if is_as_recorded(self.destination, artifact) else None
         writer = FileWriter(
             artifact.path, within=self.destination, keep=True, resume=True, etag=etag
         )
         source = self.order.source
-        return source.download(artifact.entry, base, writer, self.remote, attachment=artifact)
+        return source.download(
+            artifact.entry, self.lists.base, writer, self.remote, attachment=artifact
+        )
 
     def is_known(self, artifact: Artifact) -> bool:
         """Tell whether a file is right as far as can be told without reading or asking."""
@@ -80,16 +83,14 @@ class Work:
             return False
         return is_as_recorded(self.destination, artifact)
 
-    def is_present(self, artifact: Artifact, base: URL) -> bool:
+    def is_present(self, artifact: Artifact) -> bool:
         """Tell whether a file is right, by reading it if need be; raises DownloadError."""
-        return self.is_known(artifact) or self.download(artifact, base).is_present()
+        return self.is_known(artifact) or self.download(artifact).is_present()
 
-
-def settled(
-    artifact: Artifact, base: URL, status: str, error: DownloadError | None = None
-) -> Settled:
-    """Return what is to be told of an artifact that needs no run."""
-    entry = artifact.entry
-    place = str(entry.mirrors[0]) if entry.mirrors else entry.source(base)
-    size = entry.size if entry.size is not None or artifact.found is None else artifact.found.size
-    return Settled(entry.path, redacted(place), status, size, dict(entry.digests), error)
+    def settle(self, artifact: Artifact, status: str, error: DownloadError | None = None) -> None:
+        """Tell what came of an artifact that needed no run."""
+        entry, found = artifact.entry, artifact.found
+        place = str(entry.mirrors[0]) if entry.mirrors else entry.source(self.lists.base)
+        size = entry.size if entry.size is not None or found is None else found.size
+        digests = dict(entry.digests)
+        self.tell(Settled(entry.path, redacted(place), status, size, digests, error))
