@@ -122,14 +122,20 @@ class Repository:
                 connection, entries, repository=self._key, source=source, wants=wants
             )
 
-    def artifacts(self, source: int) -> Iterator[Artifact]:
-        """Yield what a source lists, in the order of keys, a page in memory at a time."""
+    def artifacts(self, source: int, *, metadata: bool | None = None) -> Iterator[Artifact]:
+        """Yield what a source lists, in the order of keys, a page in memory at a time.
+
+        ``metadata`` asks for the files that describe others, or for those that do not, alone.
+        """
+        conditions = [artifacts.c.source_id == source]
+        if metadata is not None:
+            conditions.append(artifacts.c.is_metadata == metadata)
         last = 0
         while True:
             with self._catalog.reading() as connection:
                 page = connection.execute(
                     select(artifacts)
-                    .where(artifacts.c.source_id == source, artifacts.c.id > last)
+                    .where(*conditions, artifacts.c.id > last)
                     .order_by(artifacts.c.id)
                     .limit(BULK)
                 ).all()

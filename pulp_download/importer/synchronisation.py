@@ -58,9 +58,7 @@ class _Synchronisation:
 
         What describes files and is no list itself (change logs, contents) is fetched before.
         """
-        metadata = [
-            artifact for artifact in self._work.listed(self._source) if artifact.entry.is_metadata
-        ]
+        metadata = list(self._work.listed(self._source, metadata=True))
         staged = [each for each in metadata if self._work.lists.is_staged(each)]
         if self.summary.failed == 0:
             self._run(each for each in metadata if not self._work.lists.is_staged(each))

@@ -61,10 +61,10 @@ class Work:
         wants = self.order.selection.wants
         return source, self.repository.take(source, self.lists.entries(), wants=wants)
 
-    def listed(self, source: int) -> Iterator[Artifact]:
-        """Yield what this source lists and is wanted, lists included."""
-        wants = self.lists.wants
-        return (each for each in self.repository.artifacts(source) if wants(each.path))
+    def listed(self, source: int, *, metadata: bool | None = None) -> Iterator[Artifact]:
+        """Yield what this source lists and is wanted, or of it only metadata, or only the rest."""
+        artifacts = self.repository.artifacts(source, metadata=metadata)
+        return (artifact for artifact in artifacts if self.lists.wants(artifact.path))
 
     def download(self, artifact: Artifact) -> Download:
         """Return the download of a listed file to its place; what is there and right is kept."""
