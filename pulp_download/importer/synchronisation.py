@@ -47,11 +47,7 @@ class _Synchronisation:
     def fetch_files(self) -> None:
         """Fetch what the lists list and is not here."""
         self._work.tell(Listed(self._work.lists.wanted))
-        self._run(
-            artifact
-            for artifact in self._work.listed(self._source)
-            if not artifact.entry.is_metadata
-        )
+        self._run(self._work.listed(self._source, metadata=False))
 
     def publish(self) -> None:
         """Put the lists at their places, the manifest last, unless something is missing.
