@@ -38,13 +38,13 @@ class Stock:
         return self.server.url(f"/{LIST}")
 
     @property
-    def list(self) -> bytes:
+    def manifest(self) -> bytes:
         return sums(self.files) if self.listed is None else self.listed
 
     @property
     def all(self) -> dict[str, bytes]:
         """The files with their list: what a destination is to hold."""
-        return {**self.files, LIST: self.list}
+        return {**self.files, LIST: self.manifest}
 
     def news(self) -> list[str]:
         """The decoded paths of the requests since the last call, sorted."""
@@ -54,7 +54,7 @@ class Stock:
 
     def _answer(self, conn: Conversation, request: Request) -> None:
         path = unquote(request.path)[1:]
-        body = self.list if path == LIST else self.files.get(path)
+        body = self.manifest if path == LIST else self.files.get(path)
         answer: Script = reply(404) if body is None else reply(200, body)
         answer(conn, request)
 
