@@ -124,3 +124,19 @@ def tree(folder: Path) -> dict[str, bytes]:
         elif path.is_file():
             found[name] = path.read_bytes()
     return found
+
+
+def rot(path: Path) -> None:
+    """Flip a bit of a file, and leave its size, its time and its inode as they were."""
+    facts = path.stat()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    with path.open("r+b") as file:
+        file.write(data)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (
+        facts.st_size,
+        facts.st_mtime_ns,
+        facts.st_ino,
+    )

@@ -14,24 +14,8 @@ from pulp_download.importer.importer import Importer
 from pulp_download.importer.selection import Selection
 from pulp_download.importer.telling import Listed, Settled
 from tests.functional.cli.shelf import LATER, MODIFIED, dated, sha256, sums
-from tests.functional.importer.stock import LIST, OWN, Ends, Stock, Sync, tree
+from tests.functional.importer.stock import LIST, OWN, Ends, Stock, Sync, rot, tree
 from tests.servers import FaultServer, published, reply
-
-
-def rot(path: Path) -> None:
-    """Flip a bit of a file, and leave its size, its time and its inode as they were."""
-    facts = path.stat()
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    with path.open("r+b") as file:
-        file.write(data)
-    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    after = path.stat()
-    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (
-        facts.st_size,
-        facts.st_mtime_ns,
-        facts.st_ino,
-    )
 
 
 class TestKnown:
