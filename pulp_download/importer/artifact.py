@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row
-
+from pulp_download.importer.schema import artifacts
 from pulp_download.manifests import ManifestEntry
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.pieces import Pieces
+
+# What :func:`artifact_of` reads, in its order.
+COLUMNS = tuple(
+    artifacts.c[name]
+    for name in (
+        "id source_id path size digests places is_metadata state"
+        " found_size mtime_ns inode etag last_modified"
+    ).split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +61,27 @@ class Found:
         return cls(facts.st_size, facts.st_mtime_ns, facts.st_ino)
 
 
-def artifact_of(row: Row[Any]) -> Artifact:
-    """Return what a row of :data:`~pulp_download.importer.schema.artifacts` says."""
-    mirrors, pieces, url = _read_places(row.places)
-    digests = [line.partition(":") for line in row.digests.splitlines()]
+def artifact_of(row: Sequence[Any]) -> Artifact:
+    """Return what a row of :data:`COLUMNS` says."""
+    key, source, path, size, digests, places, is_metadata, state, *rest = row
+    found_size, mtime_ns, inode, etag, last_modified = rest
+    mirrors, pieces, url = _read_places(places)
     entry = ManifestEntry(
-        row.path,
+        path,
         url=url,
-        size=row.size,
-        digests=tuple((name, value) for name, _, value in digests),
+        size=size,
+        digests=tuple(_pair(line) for line in digests.splitlines()),
         mirrors=mirrors,
         pieces=pieces,
-        is_metadata=row.is_metadata,
+        is_metadata=is_metadata,
     )
-    found = None
-    if row.mtime_ns is not None:
-        found = Found(row.found_size, row.mtime_ns, row.inode % (1 << 64))
-    return Artifact(row.id, row.source_id, entry, row.state, found, row.etag, row.last_modified)
+    found = None if mtime_ns is None else Found(found_size, mtime_ns, inode % (1 << 64))
+    return Artifact(key, source, entry, state, found, etag, last_modified)
+
+
+def _pair(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name, value
 
 
 def values_of(entry: ManifestEntry) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from pulp_download.importer.artifact import Artifact, Found, artifact_of, found_values
+from pulp_download.importer.artifact import COLUMNS, Artifact, Found, artifact_of, found_values
 from pulp_download.importer.catalog import Catalog
 from pulp_download.importer.listing import BULK, Changes, take_listing
 from pulp_download.importer.schema import (
@@ -134,21 +134,21 @@ class Repository:
         while True:
             with self._catalog.reading() as connection:
                 page = connection.execute(
-                    select(artifacts)
+                    select(*COLUMNS)
                     .where(*conditions, artifacts.c.id > last)
                     .order_by(artifacts.c.id)
                     .limit(BULK)
                 ).all()
             if not page:
                 return
-            last = page[-1].id
+            last = page[-1][0]
             yield from map(artifact_of, page)
 
     def artifact(self, path: str) -> Artifact | None:
         """Return what is listed under this path."""
         with self._catalog.reading() as connection:
             row = connection.execute(
-                select(artifacts).where(*self._own(artifacts.c.path == path))
+                select(*COLUMNS).where(*self._own(artifacts.c.path == path))
             ).one_or_none()
         return None if row is None else artifact_of(row)
 

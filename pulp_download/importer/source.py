@@ -157,6 +157,8 @@ class Source:
         if credentials is not None and url.credentials is None:
             url = replace(url, credentials=credentials)
         is_learnt = (mirror.is_learnt or not self.is_local) and url.origin not in self._named
+        if url is mirror.url and is_learnt is mirror.is_learnt:
+            return mirror
         return replace(mirror, url=url, is_learnt=is_learnt)
 
 
