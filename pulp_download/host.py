@@ -80,7 +80,7 @@ class Host:
 
     def is_free(self, now: float) -> bool:
         """Tell whether one more may be asked for now."""
-        return self.active < int(self.limit) and self.not_before <= now
+        return self.active + 1 <= self.limit and self.not_before <= now
 
     def widen(self, bound: int) -> None:
         """Allow more."""
