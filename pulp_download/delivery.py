@@ -100,19 +100,20 @@ class Delivery:
             if not is_judged:
                 validations = _with_claim(validations, opened)
             self.checks = checks or Checks(validations)
-            self.size: int | None = self._answer.length if total is None else total
+            length = self._answer.length
+            self.size: int | None = length if total is None else total
             if opened.method == "HEAD":
                 self.size = _announced(opened.header("content-length") or "")
             expected = self.checks.expected_size
             self._end = total
             self._limit = settings.max_size if expected is None else None
             self.length_verified = (
-                expected is not None or total is not None or self._answer.end_is_marked or is_judged
+                is_judged or expected is not None or total is not None or self._answer.end_is_marked
             )
             self._judge_length(expected, settings)
             if total is not None:
                 self._limit = total
-            if self._answer.length == 0 or total == self.checks.received:
+            if length == 0 or total == self.checks.received:
                 # What has no more bytes is judged now: none of them can be held back.
                 self.digests = self.checks.finish()
         except BaseException as error:

@@ -174,11 +174,14 @@ class Hosts:
             if asked is not None and not keep_judging:
                 turn.asked = None
                 asked.score.end(turn.transfer, now)
-                judge(asked.score, error, turn.since, now)
-                if host is not None and error is None:
-                    host.succeeded()
-                elif host is not None and error is not None:
-                    host.failed(error, turn.since, now, self._limits.retry_after)
+                if error is None:
+                    asked.score.succeeded()
+                    if host is not None:
+                        host.succeeded()
+                else:
+                    judge(asked.score, error, turn.since, now)
+                    if host is not None:
+                        host.failed(error, turn.since, now, self._limits.retry_after)
             granted = self._granted(now) if self._waiting else ()
         if granted:
             _wake(granted)

@@ -108,9 +108,8 @@ class Remote:
         may_renew = True
         while True:
             if (turn := watch.turn) is not None:
-                there = trail.current.origin
-                if turn.has_asked and (self.hosts.has_rate or not turn.is_at(there)):
-                    yield from self._moved(turn, there, watch)
+                if turn.has_asked:
+                    yield from self._moved(turn, trail.current.origin, watch)
                 turn.has_asked = True
             question = self._question(
                 session, trail, method, headers or _NO_HEADERS, is_learnt=mirror.is_learnt
@@ -149,7 +148,12 @@ class Remote:
             self._idle.limit = min(concurrency, self._settings.download_concurrency or concurrency)
 
     def _moved(self, turn: Turn, there: Origin, watch: Watch) -> Generator[Turn, None, None]:
-        """Give up a place for one at the host that is asked next, perhaps the same one anew."""
+        """Give up a place for one at the host that is asked next, if that is another.
+
+        Where requests have to be apart, also for one at the same host.
+        """
+        if turn.is_at(there) and not self.hosts.has_rate:
+            return
         if not turn.move(self.hosts.at(there)):
             yield from turn.until_there(watch.check)
 
