@@ -11,12 +11,10 @@ from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened
 from pulp_download.documents import document
 from pulp_download.errors import DownloadError, FailedTry
-from pulp_download.leads import Leads
 from pulp_download.mirrors.mirror import Mirror, Relative, resolved
 from pulp_download.remote import Remote
 from pulp_download.retries import Attempts, GiveUp, RetryPolicy, Wait
 from pulp_download.rivals import Rivals
-from pulp_download.segments import Setback
 from pulp_download.turns import Turn
 from pulp_download.urls import URL
 from pulp_download.validations import expected_size
@@ -26,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pulp_download.download import Download
+    from pulp_download.host import Host
+    from pulp_download.leads import Leads
+    from pulp_download.segments import Setback
 
 log = logging.getLogger(__name__)
 
@@ -90,12 +91,13 @@ class Sources:
                 yield step
                 continue
             hosts, turn, sources = self._remote.hosts, self._turn, step.sources
+            wanted: tuple[Host, ...]
             if len(sources) == 1:
                 wanted = (hosts.at(sources[0].absolute.origin),)
             else:
                 sources = tuple(hosts.ranked(sources, self._remote.policy))
                 wanted = tuple(hosts.at(source.absolute.origin) for source in sources)
-            if not turn.take(wanted):
+            if not hosts.admit(turn, wanted):
                 yield from turn.until_there(self._watch.check)
             if not self._has_started:  # at the first place; before that was queueing
                 self._has_started = True
@@ -122,6 +124,8 @@ class Sources:
         """Listen to what an answer says about other places."""
         if opened.header("link") is not None:
             if self._leads is None:
+                from pulp_download.leads import Leads  # readers that few programs ever need
+
                 self._leads = Leads(self._download.validations)
             self._leads.hear(opened)
 
@@ -134,7 +138,7 @@ class Sources:
 
     def leave(self, error: DownloadError | None) -> None:
         """Give up the place at a host, and the memory of who waits for it."""
-        self._turn.leave(error)
+        self._remote.hosts.release(self._turn, error)
         self._watch.turn = self._turn.wake = None
 
     def _resolved(
