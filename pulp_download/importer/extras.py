@@ -64,7 +64,7 @@ def _files(destination: Path) -> Iterator[tuple[str, int]]:
             if folder == ".":
                 below[:] = [name for name in below if not house.is_own(name)]
             prefix = "" if folder == "." else f"{folder[2:]}/"
-            for name in names:
+            for name in (*names, *below):  # among these are links that lead to folders
                 if is_partial(name):
                     continue
                 with suppress(FileNotFoundError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,16 @@ class House:
 
     @property
     def exists(self) -> bool:
-        return self._folder.is_dir()
+        """Tell whether it has been made; raises WriteError for what is planted in its place."""
+        try:
+            mode = os.lstat(self._folder).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise WriteError.from_oserror(error, str(self._folder)) from None
+        if stat.S_ISLNK(mode):
+            raise self._is_planted()
+        return stat.S_ISDIR(mode)
 
     @property
     def catalog(self) -> Path:
@@ -46,7 +56,7 @@ class House:
         try:
             self._folder.mkdir(mode=_MODE, parents=True, exist_ok=True)
             if self._folder.is_symlink():
-                raise WriteError("a symbolic link, which is not followed", path=str(self._folder))
+                raise self._is_planted()
         except OSError as error:
             raise WriteError.from_oserror(error, str(self._folder)) from None
 
@@ -75,6 +85,9 @@ class House:
             yield
         finally:
             os.close(lock)
+
+    def _is_planted(self) -> WriteError:
+        return WriteError("a symbolic link, which is not followed", path=str(self._folder))
 
 
 def is_own(path: str) -> bool:

@@ -82,6 +82,7 @@ class Importer:
         options = {"verify": verify, "delete_extra": delete_extra}
         order = self._order(source, format, selection, **options)
         with ExitStack() as stack:
+            stack.enter_context(self._stopping.answered())
             is_locked = self._house.exists
             if is_locked:
                 stack.enter_context(self._house.locked())
@@ -105,6 +106,7 @@ class Importer:
         options = {"verify": verify, "delete_extra": delete_extra}
         order = self._order(source, format, selection, **options)
         with ExitStack() as stack:
+            stack.enter_context(self._stopping.answered())
             if self._house.exists:
                 stack.enter_context(self._house.locked())
             lists = stack.enter_context(self._fetched(order))

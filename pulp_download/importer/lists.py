@@ -52,16 +52,9 @@ class Lists:
         return self.manifest.count if self._order.selection.is_everything else None
 
     def entries(self) -> Iterator[ManifestEntry]:
-        """Yield what is to be listed: what is selected, the lists that were read, the manifest.
-
-        Raises ManifestError for what would be written into the importer's own folder.
-        """
+        """Yield what is to be listed: what is selected, the lists that were read, the manifest."""
         main = self.manifest.path
         for entry in self.manifest.entries():
-            if house.is_own(entry.path):
-                raise ManifestError(
-                    f"a file below {house.NAME}, which is kept for the importer", line=entry.line
-                )
             if entry.path == main:  # it lists itself, as what it was
                 self._staged.pop(main, None)
             if self.wants(entry.path):
@@ -123,9 +116,17 @@ def fetched(order: Order, remote: Remote, destination: Path, stopping: Stopping)
                 root = source.root_of(manifest)
                 stopping.run(source.download(entry, root, writer, remote, attachment=entry.path))
                 manifest.add(entry, path.open("rb"))
-            manifest.check()
+            manifest.check(judge=_refuse_own)
             if is_published(manifest.format) and source.url is not None:
                 staged[manifest.path] = staging / "manifest"
             lists = Lists(order, manifest, staged)
             read_mirror_list(remote, stopping.run)
             yield lists
+
+
+def _refuse_own(entry: ManifestEntry) -> None:
+    """Refuse what would be written into the importer's own folder."""
+    if house.is_own(entry.path):
+        raise ManifestError(
+            f"a file below {house.NAME}, which is kept for the importer", line=entry.line
+        )

@@ -20,12 +20,21 @@ class Stopping:
         self._is_asked = False
 
     def stop(self) -> None:
-        """Stop what is going on, and whatever comes."""
+        """Stop what is going on and what comes of the same run, or else the next run."""
         with self._lock:
             self._is_asked = True
             stop = self._stop
         if stop is not None:
             stop()
+
+    @contextmanager
+    def answered(self) -> Iterator[None]:
+        """Take what is asked before the end of the block for its run alone, not for a later one."""
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._is_asked = False
 
     def check(self) -> None:
         """Raise Cancelled if somebody has asked for the end."""

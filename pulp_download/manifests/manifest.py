@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from tempfile import TemporaryFile
@@ -115,8 +115,10 @@ class Manifest:
         assert entry.lists is not None
         self._parts.append(_Part(file, entry.path, entry.lists, entry.path))
 
-    def check(self) -> None:
+    def check(self, *, judge: Callable[[ManifestEntry], None] | None = None) -> None:
         """Read it to its end; refuse all of it (ManifestError) if one line is bad.
+
+        ``judge`` raises for an entry that this caller cannot take.
 
         Also refused: two different entries with one path, paths that differ only by case or
         Unicode normalisation, a path that is the folder of another. Done once; then free.
@@ -126,7 +128,7 @@ class Manifest:
         with ExitStack() as undo:
             names = Names()
             undo.callback(names.close)
-            names.add_all(self._allowed())
+            names.add_all(self._allowed(judge))
             outcome = names.settled()
             if isinstance(outcome, Clash):
                 raise self._clash(outcome)
@@ -195,10 +197,12 @@ class Manifest:
             return entries
         return (replace(entry, path=f"{folder}{entry.path}") for entry in entries)
 
-    def _allowed(self) -> Iterator[ManifestEntry]:
+    def _allowed(self, judge: Callable[[ManifestEntry], None] | None) -> Iterator[ManifestEntry]:
         for entry in self._parsed():
             if not self._local and _names_a_local_file(entry):
                 raise ManifestError("a fetched list may not name local files", line=entry.line)
+            if judge is not None:
+                judge(entry)
             yield entry
 
     def _distinct(self) -> Iterator[ManifestEntry]:
