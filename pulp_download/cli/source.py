@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from pulp_download.cli.interruption import Interruption
 from pulp_download.download import Download
-from pulp_download.errors import InvalidInput, ManifestError
+from pulp_download.errors import InvalidInput, InvalidURL, ManifestError
 from pulp_download.files import FileWriter
 from pulp_download.manifests import Manifest, ManifestEntry
 from pulp_download.mirrors.mirror import Mirror, Mirrors, Relative
@@ -27,6 +27,9 @@ _CHUNK = 1 << 16
 
 # Formats whose names are relative to the repository's root, which is the folder above this one.
 _ROOT_ABOVE = {"debian-packages": "/dists/"}
+
+# Formats whose entries are links, of which some may lead nowhere from a base that is a local file.
+_LINKING = frozenset({"pypi"})
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,17 @@ class Source:
 
         Raises InvalidInput where it has such names and nothing to resolve them against.
         """
+        base = self._base_for(manifest)
+        if manifest.format in _LINKING:
+            for entry in manifest.entries():
+                try:
+                    entry.places(base)
+                except InvalidURL as error:
+                    reason = f"line {entry.line}: {error.reason}; is it --base-url that is missing?"
+                    raise InvalidURL(reason) from None
+        return base
+
+    def _base_for(self, manifest: Manifest) -> URL:
         if self.base is not None:
             return self.base
         if self.url is None:
@@ -115,7 +129,8 @@ class Source:
     def download(self, entry: ManifestEntry, base: URL, into: Path, remote: Remote) -> Download:
         """Return the download of a listed file, below ``into``."""
         places = [self._place(mirror) for mirror in entry.places(base)]
-        if entry.is_relative and remote.bases.are_there:
+        # Other places have the same paths below them, but a link's is not that of the file.
+        if entry.is_relative and entry.reference is None and remote.bases.are_there:
             places.append(Mirror(Relative(quote(entry.path))))
         return Download(
             Mirrors(places),

@@ -24,7 +24,15 @@ SAMPLES = {
 
 
 def test_the_formats_have_the_names_that_callers_rely_on() -> None:
-    assert FORMATS == ("checksums", "debian-packages", "jsonl", "metalink", "pulp-manifest", "urls")
+    assert FORMATS == (
+        "checksums",
+        "debian-packages",
+        "jsonl",
+        "metalink",
+        "pulp-manifest",
+        "pypi",
+        "urls",
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +120,7 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "",
             (
                 "empty, and its name tells no format; say which of checksums, debian-packages,"
-                " jsonl, metalink, pulp-manifest, urls it is"
+                " jsonl, metalink, pulp-manifest, pypi, urls it is"
             ),
         ),
         (
@@ -120,23 +128,23 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "# comment\n\n",
             (
                 "empty, and its name tells no format; say which of checksums, debian-packages,"
-                " jsonl, metalink, pulp-manifest, urls it is"
+                " jsonl, metalink, pulp-manifest, pypi, urls it is"
             ),
         ),
         (
             "list",
             "hello",
             (
-                "unknown format; say which of checksums, debian-packages, jsonl, metalink,"
-                " pulp-manifest, urls it is"
+                "unknown format; say which of checksums, debian-packages, jsonl,"
+                " metalink, pulp-manifest, pypi, urls it is"
             ),
         ),
         (
-            "Release",
-            "Origin: Debian\n",
+            "list",
+            "Homepage: x\n",
             (
-                "unknown format; say which of checksums, debian-packages, jsonl, metalink,"
-                " pulp-manifest, urls it is"
+                "unknown format; say which of checksums, debian-packages, jsonl,"
+                " metalink, pulp-manifest, pypi, urls it is"
             ),
         ),
     ],
@@ -167,8 +175,8 @@ def test_an_unknown_given_format_is_the_callers_mistake() -> None:
     with pytest.raises(InvalidInput) as caught:
         parse(BytesIO(), name="urls", format="rpm")
     assert str(caught.value) == (
-        "unknown manifest format 'rpm'; known: checksums, debian-packages, jsonl, metalink,"
-        " pulp-manifest, urls"
+        "unknown manifest format 'rpm'; known: checksums, debian-packages, jsonl,"
+        " metalink, pulp-manifest, pypi, urls"
     )
 
 
