@@ -16,6 +16,7 @@ from pulp_download.manifests import (
     checksums,
     compression,
     debian_packages,
+    debian_release,
     jsonl,
     metalink,
     pulp_manifest,
@@ -78,6 +79,17 @@ TABLE = (
         _by_lines(debian_packages.parse, limit=debian_packages.LINE_LIMIT),
         re.compile(r"(?:.*_)?Packages"),
         re.compile(r"Package:.*", re.IGNORECASE),
+    ),
+    Format(
+        "debian-release",
+        _by_lines(debian_release.parse),
+        re.compile(r"(?:.*_)?(?:In)?Release"),
+        re.compile(
+            r"(?:Origin|Label|Archive|Suite|Codename|Date|Valid-Until|Architectures|Components"
+            r"|Changelogs|Acquire-By-Hash|NotAutomatic|ButAutomaticUpgrades):.*"
+            r"|(?:MD5Sum|SHA1|SHA256|SHA512):\s*",
+            re.IGNORECASE,
+        ),
     ),
     # Before jsonl, for such a page may be one line.
     Format("pypi", pypi.parse, _NEVER, _NEVER, pypi.is_page),

@@ -1,4 +1,4 @@
-"""``mirror``: pages of a package index."""
+"""``mirror``: pages of a package index, and a repository's list of its own indices."""
 
 from __future__ import annotations
 
@@ -89,3 +89,18 @@ def test_other_places_are_not_asked_for_what_a_link_leads_to(
     )
     assert ended.outcomes == {"foo-1.tar.gz": "downloaded", "foo-1+b-py2.whl": "failed"}
     assert not any(path.startswith("/other") for path in asked(server))
+
+
+def test_a_release_brings_the_best_form_of_each_index_beside_itself(
+    command: Command, server: FaultServer, here: Path
+) -> None:
+    files = {"main/binary-amd64/Packages.xz": BODY, "main/Contents.gz": b"x"}
+    unserved = {"main/binary-amd64/Packages": b"plain", "main/Contents": b"xx"}
+    listed = "".join(
+        f" {sha256(body)} {len(body)} {path}\n" for path, body in {**unserved, **files}.items()
+    )
+    publish(server, files, below="/debian/dists/sid")
+    server.on("/debian/dists/sid/Release", reply(200, f"Suite: sid\nSHA256:\n{listed}".encode()))
+    ended = command("mirror", server.url("/debian/dists/sid/Release"), "dest", "--json")
+    assert ended.outcomes == dict.fromkeys(files, "downloaded")
+    assert tree(here / "dest") == files

@@ -25,6 +25,11 @@ SAMPLES = {
         f'{{"path": "c", "size": null, "digests": {{"md5": "{MD5}", "sha256": "{SHA256}"}}}}\n'
         '{"path": "d", "mirrors": [{"url": "http://h/d", "priority": 3, "learnt": true}]}\n'
     ),
+    "debian-release": (
+        "-----BEGIN PGP SIGNED MESSAGE-----\n\nOrigin: x\nMD5Sum:\n"
+        f" {MD5} 1 a/Packages\n {MD5} 2 a/Packages.gz\nSHA256:\n {OTHER} 2 a/Packages.gz\n"
+        "-----BEGIN PGP SIGNATURE-----\n-----END PGP SIGNATURE-----\n"
+    ),
     "pypi": (
         f'<html><base href="../"><body>\n<a href="../p/a#sha256={SHA256}">a</a>\n'
         '<a href="http://h/b%20c">b c</a>\n<a href="/">up</a></body></html>\n'

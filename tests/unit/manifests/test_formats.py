@@ -27,6 +27,7 @@ def test_the_formats_have_the_names_that_callers_rely_on() -> None:
     assert FORMATS == (
         "checksums",
         "debian-packages",
+        "debian-release",
         "jsonl",
         "metalink",
         "pulp-manifest",
@@ -120,7 +121,7 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "",
             (
                 "empty, and its name tells no format; say which of checksums, debian-packages,"
-                " jsonl, metalink, pulp-manifest, pypi, urls it is"
+                " debian-release, jsonl, metalink, pulp-manifest, pypi, urls it is"
             ),
         ),
         (
@@ -128,14 +129,14 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "# comment\n\n",
             (
                 "empty, and its name tells no format; say which of checksums, debian-packages,"
-                " jsonl, metalink, pulp-manifest, pypi, urls it is"
+                " debian-release, jsonl, metalink, pulp-manifest, pypi, urls it is"
             ),
         ),
         (
             "list",
             "hello",
             (
-                "unknown format; say which of checksums, debian-packages, jsonl,"
+                "unknown format; say which of checksums, debian-packages, debian-release, jsonl,"
                 " metalink, pulp-manifest, pypi, urls it is"
             ),
         ),
@@ -143,7 +144,7 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "list",
             "Homepage: x\n",
             (
-                "unknown format; say which of checksums, debian-packages, jsonl,"
+                "unknown format; say which of checksums, debian-packages, debian-release, jsonl,"
                 " metalink, pulp-manifest, pypi, urls it is"
             ),
         ),
@@ -175,7 +176,7 @@ def test_an_unknown_given_format_is_the_callers_mistake() -> None:
     with pytest.raises(InvalidInput) as caught:
         parse(BytesIO(), name="urls", format="rpm")
     assert str(caught.value) == (
-        "unknown manifest format 'rpm'; known: checksums, debian-packages, jsonl,"
+        "unknown manifest format 'rpm'; known: checksums, debian-packages, debian-release, jsonl,"
         " metalink, pulp-manifest, pypi, urls"
     )
 
