@@ -10,6 +10,7 @@ from typing import Any
 
 from pulp_download.importer.schema import artifacts
 from pulp_download.manifests import ManifestEntry
+from pulp_download.manifests.reference import Reference
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.pieces import Pieces
 
@@ -65,15 +66,12 @@ def artifact_of(row: Sequence[Any]) -> Artifact:
     """Return what a row of :data:`COLUMNS` says."""
     key, source, path, size, digests, places, is_metadata, state, *rest = row
     found_size, mtime_ns, inode, etag, last_modified = rest
-    mirrors, pieces, url = _read_places(places)
     entry = ManifestEntry(
         path,
-        url=url,
         size=size,
         digests=tuple(_pair(line) for line in digests.splitlines()),
-        mirrors=mirrors,
-        pieces=pieces,
         is_metadata=is_metadata,
+        **(_read_places(places) if places else {}),
     )
     found = None if mtime_ns is None else Found(found_size, mtime_ns, inode % (1 << 64))
     return Artifact(key, source, entry, state, found, etag, last_modified)
@@ -112,6 +110,8 @@ def _written_places(entry: ManifestEntry) -> str | None:
     places: dict[str, Any] = {}
     if entry.url is not None:
         places["url"] = str(Mirror(entry.url).without_credentials())
+    if entry.reference is not None:
+        places["reference"] = [entry.reference.text, entry.reference.base]
     if entry.mirrors:
         places["mirrors"] = [_written(mirror.without_credentials()) for mirror in entry.mirrors]
     if entry.pieces is not None:
@@ -124,16 +124,18 @@ def _written(mirror: Mirror) -> list[Any]:
     return [str(mirror), mirror.priority, mirror.location, mirror.is_learnt]
 
 
-def _read_places(text: str | None) -> tuple[tuple[Mirror, ...], Pieces | None, str | None]:
-    if text is None:
-        return (), None, None
+def _read_places(text: str) -> dict[str, Any]:
+    """Return the fields of an entry that :func:`_written_places` has written."""
     places = json.loads(text)
-    mirrors = tuple(
-        Mirror(url, priority=priority, location=location, is_learnt=is_learnt)
-        for url, priority, location, is_learnt in places.get("mirrors", ())
-    )
-    pieces = None
+    if "reference" in places:
+        places["reference"] = Reference(*places["reference"])
+    if "mirrors" in places:
+        places["mirrors"] = tuple(
+            Mirror(url, priority=priority, location=location, is_learnt=is_learnt)
+            for url, priority, location, is_learnt in places["mirrors"]
+        )
     if "pieces" in places:
         algorithm, length, *digests = places["pieces"]
-        pieces = Pieces(algorithm, length, tuple(digests))
-    return mirrors, pieces, places.get("url")
+        places["pieces"] = Pieces(algorithm, length, tuple(digests))
+    fields: dict[str, Any] = places
+    return fields
