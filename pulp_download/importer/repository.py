@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from pulp_download.importer.artifact import Artifact, Found, artifact_of, found_values
 from pulp_download.importer.catalog import Catalog
@@ -225,8 +226,15 @@ def _row_key(
 ) -> int:
     """Return the key of the row with these names, made if it is not there."""
     conditions = [table.c[column] == value for column, value in names.items()]
-    key = connection.execute(select(table.c.id).where(*conditions)).scalar_one_or_none()
-    return _inserted(connection, table, {**names, **(more or {})}) if key is None else int(key)
+    query = select(table.c.id).where(*conditions)
+    key = connection.execute(query).scalar_one_or_none()
+    if key is None:
+        try:
+            with connection.begin_nested():
+                return _inserted(connection, table, {**names, **(more or {})})
+        except IntegrityError:  # somebody else has made it since
+            key = connection.execute(query).scalar_one()
+    return int(key)
 
 
 def _inserted(connection: Connection, table: Table, values: dict[str, Any]) -> int:
