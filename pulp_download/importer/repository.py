@@ -38,6 +38,9 @@ from pulp_download.manifests import ManifestEntry
 # Files whose failures a status shows, the last ones first; the catalog has them all.
 _SHOWN_FAILURES = 100
 
+# Sizes are summed in halves: SQLite's sums have 64 bits, and so has a size that a manifest claims.
+_HALF = 1 << 32
+
 
 class ListedBy(NamedTuple):
     """Where a source's manifest is, and what its relative names are below."""
@@ -192,7 +195,12 @@ class Repository:
         with self._catalog.reading() as connection:
             sized = func.coalesce(artifacts.c.found_size, artifacts.c.size, 0)
             by_state = connection.execute(
-                select(artifacts.c.state, func.count(), func.sum(sized))
+                select(
+                    artifacts.c.state,
+                    func.count(),
+                    func.sum(sized // _HALF),
+                    func.sum(sized % _HALF),
+                )
                 .where(*self._own())
                 .group_by(artifacts.c.state)
             ).all()
@@ -209,7 +217,9 @@ class Repository:
                 .order_by(runs.c.id.desc())
                 .limit(1)
             ).one_or_none()
-        counted = {state: (files, int(size)) for state, files, size in by_state}
+        counted = {
+            state: (files, int(high) * _HALF + int(low)) for state, files, high, low in by_state
+        }
         files = {state: counted.get(state, (0, 0))[0] for state in STATES}
         sizes = {state: counted.get(state, (0, 0))[1] for state in STATES}
         return Standing(files, sizes, last, failures)
