@@ -30,7 +30,10 @@ class Catalog:
     """
 
     def __init__(
-        self, url: str, *, migrations: Sequence[Callable[[Connection], None]] = MIGRATIONS
+        self,
+        url: str | DatabaseURL,
+        *,
+        migrations: Sequence[Callable[[Connection], None]] = MIGRATIONS,
     ):
         self._engine = _engine(url)
         self._rehearsal: Connection | None = None
@@ -44,7 +47,8 @@ class Catalog:
     @classmethod
     def in_file(cls, path: str | os.PathLike[str]) -> Self:
         """Open the catalog in a SQLite file, made if it is not there."""
-        return cls(DatabaseURL.create("sqlite", database=os.fspath(path)).render_as_string())
+        # absolute, for ":memory:" and "file:..." mean something else to SQLite
+        return cls(DatabaseURL.create("sqlite", database=os.path.abspath(path)))
 
     @classmethod
     def passing(cls) -> Self:
@@ -94,32 +98,42 @@ class Catalog:
         self.close()
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str | DatabaseURL) -> Engine:
+    parsed = _parsed(url)
+    backend = parsed.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise CatalogError(f"a catalog is in SQLite or PostgreSQL, not in {printable(backend)}")
     try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-            raise CatalogError(
-                f"a catalog is in SQLite or PostgreSQL, not in {parsed.get_backend_name()}"
-            )
-        if parsed.get_backend_name() == "postgresql":
+        if backend == "postgresql":
             return create_engine(parsed, pool_pre_ping=True)
         return _sqlite(parsed)
-    except ArgumentError:
-        raise CatalogError("not a database URL, such as postgresql+psycopg://host/name") from None
     except (NoSuchModuleError, ImportError) as error:
         raise CatalogError(f"no driver for this database URL ({printable(str(error))})") from None
+    except (ArgumentError, ValueError):
+        raise CatalogError("not usable options in this database URL") from None
+
+
+def _parsed(url: str | DatabaseURL) -> DatabaseURL:
+    try:
+        parsed = make_url(url)
+        # An @ in a password that should be %40 would make a host of its rest, for all to see.
+        if "@" not in (parsed.host or ""):
+            return parsed
+    except (ArgumentError, ValueError):  # the second for ports
+        pass
+    raise CatalogError("not a database URL, such as postgresql+psycopg://host/name")
 
 
 def _sqlite(url: DatabaseURL) -> Engine:
     """Return an engine whose transactions are SQLAlchemy's own, not guessed by the driver."""
-    if url.database is None:
+    if url.database in (None, "", ":memory:"):
         engine = create_engine(
             url,
             creator=lambda: sqlite3.connect("", isolation_level=None, check_same_thread=False),
             poolclass=StaticPool,
         )
     else:
-        parent = Path(url.database).parent
+        parent = Path(url.database or "").parent
         if not parent.is_dir():
             raise CatalogError(f"no such folder: {printable(str(parent))}")
         options = {"isolation_level": None, "timeout": _BUSY_SECONDS}
