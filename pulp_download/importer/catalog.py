@@ -20,6 +20,12 @@ from pulp_download.printable import printable
 # Seconds that a writer waits for another one's transaction; the longest takes in a whole manifest.
 _BUSY_SECONDS = 60
 
+# What makes a transaction one that reads, of one moment: SQLite's do that by themselves.
+_READING: dict[str, dict[str, Any]] = {
+    "sqlite": {"pulp_reads": True},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
+
 
 class Catalog:
     """A database of artifacts, made or brought up to date when it is opened.
@@ -73,7 +79,7 @@ class Catalog:
                 yield self._rehearsal
                 return
             with self._engine.connect() as connection:
-                yield connection.execution_options(pulp_reads=True)
+                yield connection.execution_options(**_READING[connection.dialect.name])
 
     @contextmanager
     def rehearsing(self) -> Iterator[None]:
