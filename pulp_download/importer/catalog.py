@@ -32,7 +32,8 @@ class Catalog:
 
     ``url`` is SQLAlchemy's: ``sqlite:///file``, ``postgresql+psycopg://user@host/name``. A SQLite
     file is written ahead (WAL), so that it is read while a run writes, and always opens after a
-    kill. Thread-safe; whoever makes it closes it. Raises CatalogError; no error shows a password.
+    kill. Thread-safe; after a fork the child has connections of its own. Whoever makes it closes
+    it. Raises CatalogError; no error shows a password.
     """
 
     def __init__(
@@ -41,7 +42,8 @@ class Catalog:
         *,
         migrations: Sequence[Callable[[Connection], None]] = MIGRATIONS,
     ):
-        self._engine = _engine(url)
+        self._made = _engine(url)
+        self._owner = os.getpid()
         self._rehearsal: Connection | None = None
         try:
             with self.writing() as connection:
@@ -96,6 +98,14 @@ class Catalog:
     def close(self) -> None:
         """Close the connections; a second call does nothing."""
         self._engine.dispose()
+
+    @property
+    def _engine(self) -> Engine:
+        if self._owner != os.getpid():
+            # forked: two who speak on one connection get each other's answers
+            self._made.dispose(close=False)
+            self._owner = os.getpid()
+        return self._made
 
     def __enter__(self) -> Self:
         return self
