@@ -51,7 +51,11 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """By what a file is known again without reading it: bytes, nanoseconds, inode."""
+    """By what a file is known again without reading it: bytes, nanoseconds, inode.
+
+    Databases' numbers have 64 bits, and upstream dates files as it likes: nanoseconds are counted
+    modulo 2**64, so that a date behind the year 2262 is one before 1970, and the same each time.
+    """
 
     size: int
     mtime_ns: int
@@ -59,7 +63,8 @@ class Found:
 
     @classmethod
     def of(cls, facts: os.stat_result) -> Found:
-        return cls(facts.st_size, facts.st_mtime_ns, facts.st_ino)
+        mtime_ns = (facts.st_mtime_ns + (1 << 63)) % (1 << 64) - (1 << 63)
+        return cls(facts.st_size, mtime_ns, facts.st_ino)
 
 
 def artifact_of(row: Sequence[Any]) -> Artifact:

@@ -134,7 +134,9 @@ def _insert_new(connection: Connection, listed: Table, source: int) -> int:
     }
     names = [column.name for column in listed.columns]
     rows = select(*listed.columns, *(literal(value) for value in common.values())).where(~known)
-    return connection.execute(insert(artifacts).from_select([*names, *common], rows)).rowcount
+    statement = insert(artifacts).from_select([*names, *common], rows)
+    # Of an INSERT nobody asks how many rows it had, so SQLAlchemy keeps that only on demand.
+    return connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount
 
 
 def _forget_gone(

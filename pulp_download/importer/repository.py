@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from pulp_download.importer.artifact import COLUMNS, Artifact, Found, artifact_of, found_values
 from pulp_download.importer.catalog import Catalog
@@ -36,6 +37,9 @@ from pulp_download.manifests import ManifestEntry
 
 # Files whose failures a status shows, the last ones first; the catalog has them all.
 _SHOWN_FAILURES = 100
+
+# Sizes are summed in halves: SQLite's sums have 64 bits, and so has a size that a manifest claims.
+_HALF = 1 << 32
 
 
 class ListedBy(NamedTuple):
@@ -191,7 +195,12 @@ class Repository:
         with self._catalog.reading() as connection:
             sized = func.coalesce(artifacts.c.found_size, artifacts.c.size, 0)
             by_state = connection.execute(
-                select(artifacts.c.state, func.count(), func.sum(sized))
+                select(
+                    artifacts.c.state,
+                    func.count(),
+                    func.sum(sized // _HALF),
+                    func.sum(sized % _HALF),
+                )
                 .where(*self._own())
                 .group_by(artifacts.c.state)
             ).all()
@@ -208,7 +217,9 @@ class Repository:
                 .order_by(runs.c.id.desc())
                 .limit(1)
             ).one_or_none()
-        counted = {state: (files, int(size)) for state, files, size in by_state}
+        counted = {
+            state: (files, int(high) * _HALF + int(low)) for state, files, high, low in by_state
+        }
         files = {state: counted.get(state, (0, 0))[0] for state in STATES}
         sizes = {state: counted.get(state, (0, 0))[1] for state in STATES}
         return Standing(files, sizes, last, failures)
@@ -225,8 +236,15 @@ def _row_key(
 ) -> int:
     """Return the key of the row with these names, made if it is not there."""
     conditions = [table.c[column] == value for column, value in names.items()]
-    key = connection.execute(select(table.c.id).where(*conditions)).scalar_one_or_none()
-    return _inserted(connection, table, {**names, **(more or {})}) if key is None else int(key)
+    query = select(table.c.id).where(*conditions)
+    key = connection.execute(query).scalar_one_or_none()
+    if key is None:
+        try:
+            with connection.begin_nested():
+                return _inserted(connection, table, {**names, **(more or {})})
+        except IntegrityError:  # somebody else has made it since
+            key = connection.execute(query).scalar_one()
+    return int(key)
 
 
 def _inserted(connection: Connection, table: Table, values: dict[str, Any]) -> int:
