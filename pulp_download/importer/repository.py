@@ -11,8 +11,10 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Select,
     Table,
     bindparam,
+    case,
     delete,
     func,
     insert,
@@ -122,38 +124,40 @@ class Repository:
         All or nothing: what the entries raise leaves the catalog as it was.
         """
         with self._catalog.writing() as connection:
-            return take_listing(
-                connection, entries, repository=self._key, source=source, wants=wants
-            )
+            return take_listing(connection, entries, source=source, wants=wants)
 
     def artifacts(self, source: int, *, metadata: bool | None = None) -> Iterator[Artifact]:
-        """Yield what a source lists, in the order of keys, a page in memory at a time.
+        """Yield what a source lists, in the order of paths, a page in memory at a time.
 
         ``metadata`` asks for the files that describe others, or for those that do not, alone.
         """
         conditions = [artifacts.c.source_id == source]
         if metadata is not None:
             conditions.append(artifacts.c.is_metadata == metadata)
-        last = 0
+        last = ""
         while True:
             with self._catalog.reading() as connection:
                 page = connection.execute(
                     select(*COLUMNS)
-                    .where(*conditions, artifacts.c.id > last)
-                    .order_by(artifacts.c.id)
+                    .where(*conditions, artifacts.c.path > last)
+                    .order_by(artifacts.c.path)
                     .limit(BULK)
                 ).all()
             if not page:
                 return
-            last = page[-1][0]
             yield from map(artifact_of, page)
+            last = page[-1].path
 
     def artifact(self, path: str) -> Artifact | None:
-        """Return what is listed under this path."""
+        """Return what is listed under this path; of several sources', one that is present."""
+        query = (
+            select(*COLUMNS)
+            .where(*self._own(artifacts.c.path == path))
+            .order_by(artifacts.c.state != PRESENT, artifacts.c.source_id)
+            .limit(1)
+        )
         with self._catalog.reading() as connection:
-            row = connection.execute(
-                select(*COLUMNS).where(*self._own(artifacts.c.path == path))
-            ).one_or_none()
+            row = connection.execute(query).one_or_none()
         return None if row is None else artifact_of(row)
 
     def listed(self, paths: Sequence[str]) -> set[str]:
@@ -193,17 +197,7 @@ class Repository:
     def standing(self) -> Standing:
         """Return what is known of the destination."""
         with self._catalog.reading() as connection:
-            sized = func.coalesce(artifacts.c.found_size, artifacts.c.size, 0)
-            by_state = connection.execute(
-                select(
-                    artifacts.c.state,
-                    func.count(),
-                    func.sum(sized // _HALF),
-                    func.sum(sized % _HALF),
-                )
-                .where(*self._own())
-                .group_by(artifacts.c.state)
-            ).all()
+            by_state = connection.execute(self._by_state()).all()
             failures = connection.execute(
                 select(artifacts.c.path, artifacts.c.error_type, artifacts.c.error)
                 .where(*self._own(artifacts.c.state == FAILED))
@@ -218,14 +212,31 @@ class Repository:
                 .limit(1)
             ).one_or_none()
         counted = {
-            state: (files, int(high) * _HALF + int(low)) for state, files, high, low in by_state
+            STATES[at]: (files, int(high) * _HALF + int(low)) for at, files, high, low in by_state
         }
         files = {state: counted.get(state, (0, 0))[0] for state in STATES}
         sizes = {state: counted.get(state, (0, 0))[1] for state in STATES}
         return Standing(files, sizes, last, failures)
 
+    def _by_state(self) -> Select[Any]:
+        """Return the query of files and bytes by state, as its place among STATES.
+
+        A file of several sources counts once, as the best of what is known of it.
+        """
+        rank = case({state: at for at, state in enumerate(STATES)}, value=artifacts.c.state)
+        size = func.max(func.coalesce(artifacts.c.found_size, artifacts.c.size, 0))
+        files = (
+            select(func.min(rank).label("rank"), size.label("size"))
+            .where(*self._own())
+            .group_by(artifacts.c.path)
+            .subquery()
+        )
+        sums = func.sum(files.c.size // _HALF), func.sum(files.c.size % _HALF)
+        return select(files.c.rank, func.count(), *sums).group_by(files.c.rank)
+
     def _own(self, *conditions: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
-        return (artifacts.c.repository_id == self._key, *conditions)
+        own = select(sources.c.id).where(sources.c.repository_id == self._key)
+        return (artifacts.c.source_id.in_(own), *conditions)
 
 
 def _row_key(

@@ -6,9 +6,9 @@
                         |
                         `------< runs           what synchronisations came to
 
-A file that several sources list has a row for each. A repository is a destination; several may share one database. The schema's version is in the
-database; what an older release made is brought up to date when it is opened, by
-:data:`MIGRATIONS`, one step a version, all in one transaction.
+A file that several sources list has a row for each. A repository is a destination; several may
+share one database. The schema's version is in the database; what an older release made is brought
+up to date when it is opened, by :data:`MIGRATIONS`, one step a version, all in one transaction.
 """
 
 from __future__ import annotations
