@@ -1,8 +1,9 @@
 """Mirror a small sample upstream on loopback, three times, and show what each run does.
 
 The first run fetches everything, the second finds nothing to do, and the third repairs the one file
-that was damaged in between. Each step is checked: against the requests that the upstream saw, and
-against the bytes on disk. Exits with 1 if one of them did not do what it says.
+that was damaged in between; then the catalog tells what it knows. Each step is checked: against the
+requests that the upstream saw, and against the bytes on disk. Exits with 1 if one of them did not
+do what it says.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 MANIFEST = "SHA256SUMS"
+
+# Where the command keeps its catalog and its lock, in the destination.
+OWN_FOLDER = ".pulp-download"
 
 # Sizes grow from 1 KiB to about 4.5 MiB, 22 MiB in all: small files and large ones.
 FILES = 40
@@ -102,7 +106,7 @@ def sample_upstream(folder: Path) -> Iterator[SampleUpstream]:
 
 
 def make_files(folder: Path) -> dict[str, str]:
-    """Fill the folder with files and their manifest; return the digests by relative path."""
+    """Fill the folder with files and their manifest; return the digests of all by their paths."""
     # A fixed seed: every demo shows the same files.
     generator = random.Random(2)
     digests = {}
@@ -113,14 +117,13 @@ def make_files(folder: Path) -> dict[str, str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         digests[name] = hashlib.sha256(data).hexdigest()
-    lines = (f"{digest}  {name}\n" for name, digest in digests.items())
-    (folder / MANIFEST).write_text("".join(lines))
-    return digests
+    manifest = "".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode()
+    (folder / MANIFEST).write_bytes(manifest)
+    return {**digests, MANIFEST: hashlib.sha256(manifest).hexdigest()}
 
 
-def mirror(url: str, destination: Path) -> None:
+def run(*arguments: str) -> None:
     """Run the real command, with this terminal as its own."""
-    arguments = ["mirror", url, str(destination)]
     print(f"\n$ pulp-download {shlex.join(arguments)}", flush=True)
     # A proxy from the environment has no business on loopback.
     environment = {**os.environ, "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
@@ -135,10 +138,11 @@ def mirror(url: str, destination: Path) -> None:
 
 def check_mirror(destination: Path, digests: dict[str, str]) -> None:
     """Compare what is on disk with what the upstream has, byte for byte, and look for debris."""
+    files = (path for path in destination.rglob("*") if path.is_file())
     found = {
         str(path.relative_to(destination)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in destination.rglob("*")
-        if path.is_file() and path.name != MANIFEST
+        for path in files
+        if path.relative_to(destination).parts[0] != OWN_FOLDER
     }
     if found != digests:
         wrong = sorted(
@@ -166,28 +170,31 @@ def show(destination: Path) -> None:
         digests = make_files(folder)
         size = sum((folder / name).stat().st_size for name in digests)
         with sample_upstream(folder) as upstream:
-            print(f"A sample upstream with {len(digests)} files, {size / 1e6:.1f} MB in all,")
-            print(f"and their checksums answers at {upstream.manifest_url}")
+            print(f"A sample upstream with {FILES} files and their checksums,")
+            print(f"{size / 1e6:.1f} MB in all, answers at {upstream.manifest_url}")
 
             print("\n1. Mirror it.")
-            mirror(upstream.manifest_url, destination)
-            check_fetched(upstream, list(digests))
+            run("mirror", upstream.manifest_url, str(destination))
+            check_fetched(upstream, [name for name in digests if name != MANIFEST])
             check_mirror(destination, digests)
-            print(f"=> {len(digests)} files fetched; every SHA-256 is right.")
+            print(f"=> {FILES} files fetched, and then the list published; every SHA-256 is right.")
 
             print("\n2. Do it again.")
-            mirror(upstream.manifest_url, destination)
+            run("mirror", upstream.manifest_url, str(destination))
             check_fetched(upstream, [])
             check_mirror(destination, digests)
-            print("=> Nothing fetched but the checksums: every file was there, and right.")
+            print("=> Nothing fetched but the checksums: every file is as the catalog has it.")
 
             victim = "pool/c/sample-30.bin"
             print(f"\n3. Damage one byte of {victim}, and do it again.")
             damage(destination / victim)
-            mirror(upstream.manifest_url, destination)
+            run("mirror", upstream.manifest_url, str(destination))
             check_fetched(upstream, [victim])
             check_mirror(destination, digests)
             print("=> That one file fetched; the mirror is whole again.")
+
+            print("\n4. Ask what is known of it.")
+            run("status", str(destination))
 
 
 FAREWELL = """

@@ -17,6 +17,7 @@ The map of the house, from the ground up; a room imports from lower floors only:
     run, download                      one file: description, run, open answer, outcome
     crew, batch                        many files: workers, and the loop over their results
     manifests/                         lists of files, parsed as streams
+    importer/                          a folder as an upstream lists it, and a catalog of it
     cli/                               the command ``pulp-download``
 
 One file::

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 
 from pulp_download.errors import DownloadError
-from pulp_download.mirrors import mirror_list
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.urls import URL
 
@@ -51,6 +50,8 @@ class Bases:
 
     def learn(self, document: bytes) -> None:
         """Take the list that was read; raises ManifestError."""
+        from pulp_download.mirrors import mirror_list  # parsers that few programs ever need
+
         assert self.place is not None
         is_local = self.place.absolute.scheme == "file"
         listed = mirror_list.parse(document, local=is_local, variables=self._variables)

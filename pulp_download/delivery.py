@@ -14,7 +14,6 @@ from pulp_download.mirrors.mirror import Mirror
 from pulp_download.printable import printable
 from pulp_download.remote import Remote
 from pulp_download.settings import Settings
-from pulp_download.statuses import error_of
 from pulp_download.turns import Turn
 from pulp_download.validations import Checks, Chunk, Validation, judges_content
 from pulp_download.watch import Watch
@@ -36,28 +35,6 @@ class Ask(Protocol):
     ) -> Generator[Awaited | Turn, None, Opened]: ...
 
 
-def answered(
-    remote: Remote,
-    source: Mirror,
-    watch: Watch,
-    *,
-    method: str,
-    headers: Mapping[str, str],
-    answers: Collection[int],
-    hear: Callable[[Opened], None] | None = None,
-) -> Generator[Awaited | Turn, None, Opened]:
-    """Ask for a source; return the answer if its status is 200 or among ``answers``.
-
-    Raises what any other status says. Yields as :meth:`Remote.opening` does.
-    """
-    opened = yield from remote.opening(source, watch, method=method, headers=headers, hear=hear)
-    status = opened.status
-    if status != 200 and status not in answers:
-        opened.answer.drain()
-        raise error_of(status, opened.reason, opened.header("retry-after"), url=source.url.redacted)
-    return opened
-
-
 def deliver(
     remote: Remote,
     source: Mirror,
@@ -73,8 +50,8 @@ def deliver(
 
     Answers with one of ``answers`` are handed on as they are, without validation, as is a HEAD's.
     """
-    opened = yield from answered(
-        remote, source, watch, method=method, headers=headers, answers=answers, hear=hear
+    opened = yield from remote.opening(
+        source, watch, method=method, headers=headers, answers=answers, hear=hear
     )
     as_it_is = method == "HEAD" or opened.status != 200
     return Delivery(opened, source, watch, () if as_it_is else validations, remote.settings)
@@ -123,19 +100,20 @@ class Delivery:
             if not is_judged:
                 validations = _with_claim(validations, opened)
             self.checks = checks or Checks(validations)
-            self.size: int | None = self._answer.length if total is None else total
+            length = self._answer.length
+            self.size: int | None = length if total is None else total
             if opened.method == "HEAD":
                 self.size = _announced(opened.header("content-length") or "")
             expected = self.checks.expected_size
             self._end = total
             self._limit = settings.max_size if expected is None else None
             self.length_verified = (
-                expected is not None or total is not None or self._answer.end_is_marked or is_judged
+                is_judged or expected is not None or total is not None or self._answer.end_is_marked
             )
             self._judge_length(expected, settings)
             if total is not None:
                 self._limit = total
-            if self._answer.length == 0 or total == self.checks.received:
+            if length == 0 or total == self.checks.received:
                 # What has no more bytes is judged now: none of them can be held back.
                 self.digests = self.checks.finish()
         except BaseException as error:

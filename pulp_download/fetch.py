@@ -30,8 +30,6 @@ from pulp_download.notes import describe, recalled
 from pulp_download.pieces import repairable
 from pulp_download.remote import Remote
 from pulp_download.repair import Repair, repair_of
-from pulp_download.segments import Setback
-from pulp_download.sharing import Sharing, is_worth_sharing
 from pulp_download.statuses import modified
 from pulp_download.turns import Turn
 from pulp_download.validations import Checks, judges_content
@@ -40,6 +38,8 @@ from pulp_download.writers import Existing, Sink
 
 if TYPE_CHECKING:
     from pulp_download.download import Download
+    from pulp_download.segments import Setback
+    from pulp_download.sharing import Sharing
 
 log = logging.getLogger(__name__)
 
@@ -183,20 +183,17 @@ class Fetch:
         if opened.status == 304:
             delivery.close()
             return delivery
+        sink = self._sink
+        assert sink is not None
         if self._is_touched:
-            assert self._sink is not None
-            self._sink.restart()
+            sink.restart()
             self._made = None
-        if (
-            self._may_share
-            and self._sink is not None
-            and is_worth_sharing(delivery, self._sink, self._validations, self._remote)
-        ):
-            self._is_touched = True
-            self._sharing = Sharing(
-                delivery, self._sink, self._validations, self._remote, self._watch
-            )
-        else:
+        self._is_touched = True
+        if self._may_share:
+            from pulp_download.sharing import shared  # which only large files need
+
+            self._sharing = shared(delivery, sink, self._validations, self._remote, self._watch)
+        if self._sharing is None:
             self._stored(delivery)
         return delivery
 
@@ -235,7 +232,7 @@ class Fetch:
         sink = self._sink
         assert sink is not None
         self._is_touched = True
-        began = delivery.received
+        began = delivery.checks.received
         try:
             piece = delivery.receive(BUFFER_SIZE)
             # What came in one piece will be whole in a moment.

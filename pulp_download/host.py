@@ -80,7 +80,7 @@ class Host:
 
     def is_free(self, now: float) -> bool:
         """Tell whether one more may be asked for now."""
-        return self.active < int(self.limit) and self.not_before <= now
+        return self.active + 1 <= self.limit and self.not_before <= now
 
     def widen(self, bound: int) -> None:
         """Allow more."""
@@ -98,7 +98,7 @@ class Host:
 
     def succeeded(self) -> None:
         """Take note of a success: it may bear more."""
-        self.answered()
+        self.credit = self.active + 2  # as answered, without a call for every file
         if self.limit < self.bound:
             self.limit = min(float(self.bound), self.limit + 1 / self.limit)
 
@@ -116,11 +116,9 @@ class Host:
             self.rest(now + asked)
 
 
-def judge(score: Score, error: DownloadError | None, since: float, now: float) -> None:
-    """Have a score take note of how a transfer ended that began ``since``."""
-    if error is None:
-        score.succeeded()
-    elif isinstance(error, NotFound) or _is_local(error):
+def judge(score: Score, error: DownloadError, since: float, now: float) -> None:
+    """Have a score take note of how a transfer failed that began ``since``."""
+    if isinstance(error, NotFound) or _is_local(error):
         score.overlook(now - since, now)
     elif not isinstance(error, _NO_BLAME):
         is_wrong = isinstance(error, ValidationError)

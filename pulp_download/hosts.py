@@ -170,14 +170,18 @@ class Hosts:
                 host.seen_at = now
                 host.active -= 1
                 self._active -= 1
-            if not keep_judging and turn.asked is not None:
-                turn.asked.score.end(turn.transfer, now)
-                judge(turn.asked.score, error, turn.since, now)
-                if host is not None and error is None:
-                    host.succeeded()
-                elif host is not None and error is not None:
-                    host.failed(error, turn.since, now, self._limits.retry_after)
+            asked = turn.asked
+            if asked is not None and not keep_judging:
                 turn.asked = None
+                asked.score.end(turn.transfer, now)
+                if error is None:
+                    asked.score.succeeded()
+                    if host is not None:
+                        host.succeeded()
+                else:
+                    judge(asked.score, error, turn.since, now)
+                    if host is not None:
+                        host.failed(error, turn.since, now, self._limits.retry_after)
             granted = self._granted(now) if self._waiting else ()
         if granted:
             _wake(granted)

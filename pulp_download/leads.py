@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from pulp_download.asking import Opened, headers_of
 from pulp_download.errors import DownloadError
-from pulp_download.mirrors import metalink
 from pulp_download.mirrors.links import links
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.urls import URL
@@ -49,6 +48,8 @@ class Leads:
 
     def read(self, document: bytes, name: str) -> None:
         """Take what a metalink says of the file of this name; of nonsense nothing."""
+        from pulp_download.mirrors import metalink  # an XML parser that few programs ever need
+
         assert self.metalink is not None
         here, self.metalink = self.metalink.absolute, None
         size = expected_size(self._validations)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -26,6 +26,7 @@ from pulp_download.retries import RetryPolicy
 from pulp_download.session import Session
 from pulp_download.settings import Settings
 from pulp_download.speed import SpeedLimit
+from pulp_download.statuses import error_of
 from pulp_download.turns import Turn
 from pulp_download.urls import FTP_SCHEMES, Origin
 from pulp_download.watch import Watch
@@ -92,23 +93,23 @@ class Remote:
         *,
         method: str = "GET",
         headers: Mapping[str, str] | None = None,
+        answers: Collection[int] = (),
         hear: Callable[[Opened], None] | None = None,
     ) -> Generator[Awaited | Turn, None, Opened]:
-        """Ask a mirror, follow redirects, and return the answer once its head is there.
+        """Ask a mirror; return the answer, once its head is there, if it is 200 or of ``answers``.
 
         A generator, which yields while an answer is awaited: going on blocks until it begins.
-        Statuses are not judged here but for redirects, and for a 401 to a token of ours, which is
-        renewed once. ``hear`` is told of every answer, redirects included. Raises DownloadErrors
-        only, but for bugs; the caller closes the answer.
+        Redirects are followed, and a token of ours that gets a 401 is renewed once; any other
+        status raises what it says. ``hear`` is told of every answer, redirects included. Raises
+        DownloadErrors only, but for bugs; the caller closes the answer.
         """
         session = self._session_of_a_run()
         trail = Trail(mirror.absolute, session.max_redirects)
         may_renew = True
         while True:
             if (turn := watch.turn) is not None:
-                there = trail.current.origin
-                if turn.has_asked and (self.hosts.has_rate or not turn.is_at(there)):
-                    yield from self._moved(turn, there, watch)
+                if turn.has_asked:
+                    yield from self._moved(turn, trail.current.origin, watch)
                 turn.has_asked = True
             question = self._question(
                 session, trail, method, headers or _NO_HEADERS, is_learnt=mirror.is_learnt
@@ -128,16 +129,17 @@ class Remote:
                 raise
             if hear is not None:
                 hear(opened)
-            if opened.status < 300:
+            status = opened.status
+            if status == 200 or status in answers:
                 return opened
-            if opened.status == 401 and may_renew and self._renewed(question, watch):
+            opened.answer.drain()
+            if status == 401 and may_renew and self._renewed(question, watch):
                 may_renew = False
-                opened.answer.drain()
-            elif opened.status in REDIRECTS:
-                opened.answer.drain()
-                trail.follow(opened.status, opened.header("location"))
+            elif status in REDIRECTS:
+                trail.follow(status, opened.header("location"))
             else:
-                return opened
+                asked, again = mirror.url.redacted, opened.header("retry-after")
+                raise error_of(status, opened.reason, again, url=asked)
 
     def widen(self, concurrency: int) -> None:
         """Be ready for a batch of so many, where no setting says how many there may be."""
@@ -146,7 +148,12 @@ class Remote:
             self._idle.limit = min(concurrency, self._settings.download_concurrency or concurrency)
 
     def _moved(self, turn: Turn, there: Origin, watch: Watch) -> Generator[Turn, None, None]:
-        """Give up a place for one at the host that is asked next, perhaps the same one anew."""
+        """Give up a place for one at the host that is asked next, if that is another.
+
+        Where requests have to be apart, also for one at the same host.
+        """
+        if turn.is_at(there) and not self.hosts.has_rate:
+            return
         if not turn.move(self.hosts.at(there)):
             yield from turn.until_there(watch.check)
 

@@ -18,7 +18,7 @@ from urllib3 import HTTPHeaderDict
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened
 from pulp_download.content import Content
-from pulp_download.delivery import Delivery, answered, deliver
+from pulp_download.delivery import Delivery, deliver
 from pulp_download.errors import Cancelled, DownloadError, WriteError
 from pulp_download.events import SILENT, Finished, Observer, Started, Teller, TryFailed
 from pulp_download.fetch import Fetch
@@ -184,8 +184,7 @@ class Run:
         A helper has a ``watch`` of its own, and what it is told is not listened to.
         """
         headers = {**conditions, **self._headers} if conditions else self._headers
-        return answered(
-            self._remote,
+        return self._remote.opening(
             source,
             watch or self._watch,
             method="GET",

@@ -126,15 +126,19 @@ class Sharing:
         delivery.conclude(delivery.checks)
 
 
-def is_worth_sharing(
-    delivery: Delivery, sink: Sink, validations: Sequence[Validation], remote: Remote
-) -> bool:
-    """Tell whether several connections are to fetch what this delivery has just begun to.
+def shared(
+    delivery: Delivery,
+    sink: Sink,
+    validations: Sequence[Validation],
+    remote: Remote,
+    watch: Watch,
+) -> Sharing | None:
+    """Have several connections fetch what this delivery has just begun to; None if one is better.
 
     Without a digest and a validator nobody could tell whether the parts belong together.
     """
     edition = edition_of(delivery.opened.header, delivery.size)
-    return (
+    is_worth_it = (
         (judges_content(validations) or edition.validator is not None)
         and delivery.opened.status == 200
         and delivery.received == 0
@@ -144,3 +148,4 @@ def is_worth_sharing(
         and not edition.refuses_ranges
         and hasattr(sink, "write_at")
     )
+    return Sharing(delivery, sink, validations, remote, watch) if is_worth_it else None

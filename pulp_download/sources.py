@@ -11,13 +11,12 @@ from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened
 from pulp_download.documents import document
 from pulp_download.errors import DownloadError, FailedTry
-from pulp_download.leads import Leads
 from pulp_download.mirrors.mirror import Mirror, Relative, resolved
 from pulp_download.remote import Remote
 from pulp_download.retries import Attempts, GiveUp, RetryPolicy, Wait
 from pulp_download.rivals import Rivals
-from pulp_download.segments import Setback
 from pulp_download.turns import Turn
+from pulp_download.urls import URL
 from pulp_download.validations import expected_size
 from pulp_download.watch import Watch
 
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pulp_download.download import Download
+    from pulp_download.host import Host
+    from pulp_download.leads import Leads
+    from pulp_download.segments import Setback
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +51,6 @@ class Sources:
         self._turn = watch.turn = Turn(remote.hosts, watch)
         self._leads: Leads | None = None
         self._has_started = False
-        mirrors = download.mirrors
-        self._is_relative = type(mirrors[0].url) is Relative or (
-            len(mirrors) > 1 and any(type(mirror.url) is Relative for mirror in mirrors)
-        )
         self._attempts: Attempts | None = None
 
     @property
@@ -78,7 +76,7 @@ class Sources:
         """
         if self._attempts is None:
             places: Sequence[Mirror] = self._download.mirrors
-            if self._is_relative:
+            if len(places) > 1 or type(self.current.url) is Relative:
                 places = yield from self._resolved(places)
             self._attempts = Attempts(self._remote.retry_policy, places)
         while True:
@@ -92,29 +90,23 @@ class Sources:
             if isinstance(step, Wait):
                 yield step
                 continue
-            hosts, turn = self._remote.hosts, self._turn
-            if len(step.sources) == 1:
-                self.current = step.sources[0]
-                if not turn.take((hosts.at(self.current.absolute.origin),)):
-                    yield from turn.until_there(self._watch.check)
-                self._start()
-                return self.current
-            sources = hosts.ranked(step.sources, self._remote.policy)
-            wanted = [hosts.at(source.absolute.origin) for source in sources]
-            if not turn.take(wanted):
+            hosts, turn, sources = self._remote.hosts, self._turn, step.sources
+            wanted: tuple[Host, ...]
+            if len(sources) == 1:
+                wanted = (hosts.at(sources[0].absolute.origin),)
+            else:
+                sources = tuple(hosts.ranked(sources, self._remote.policy))
+                wanted = tuple(hosts.at(source.absolute.origin) for source in sources)
+            if not hosts.admit(turn, wanted):
                 yield from turn.until_there(self._watch.check)
-            self._start()
+            if not self._has_started:  # at the first place; before that was queueing
+                self._has_started = True
+                self._watch.start()
             assert turn.host is not None
             self.current = sources[wanted.index(turn.host)]
-            if len(self._attempts.untried) > 1:
+            if len(sources) > 1 and len(self._attempts.untried) > 1:
                 self._watch_rivals(self._attempts.untried)
             return self.current
-
-    def _start(self) -> None:
-        """Start the clock of the total limit at the first place; before that was queueing."""
-        if not self._has_started:
-            self._has_started = True
-            self._watch.start()
 
     @property
     def untried(self) -> Sequence[Mirror]:
@@ -132,6 +124,8 @@ class Sources:
         """Listen to what an answer says about other places."""
         if opened.header("link") is not None:
             if self._leads is None:
+                from pulp_download.leads import Leads  # readers that few programs ever need
+
                 self._leads = Leads(self._download.validations)
             self._leads.hear(opened)
 
@@ -144,13 +138,15 @@ class Sources:
 
     def leave(self, error: DownloadError | None) -> None:
         """Give up the place at a host, and the memory of who waits for it."""
-        self._turn.leave(error)
+        self._remote.hosts.release(self._turn, error)
         self._watch.turn = self._turn.wake = None
 
     def _resolved(
         self, mirrors: Sequence[Mirror]
     ) -> Generator[Wait | Awaited | Turn, None, Sequence[Mirror]]:
         """Return where to ask, relative places below each base."""
+        if all(type(mirror.url) is URL for mirror in mirrors):
+            return mirrors
         bases = self._remote.bases
         try:
             while bases.known is None:

@@ -94,8 +94,9 @@ class DigestValidation:
             digest = b""
         if 2 * len(digest) != length:  # spaces are passed over
             raise InvalidExpectation(f"{algorithm} digest is not hexadecimal")
-        object.__setattr__(self, "algorithm", algorithm)
-        object.__setattr__(self, "hexdigest", self.hexdigest.lower())
+        if algorithm != self.algorithm or not self.hexdigest.islower():
+            object.__setattr__(self, "algorithm", algorithm)
+            object.__setattr__(self, "hexdigest", self.hexdigest.lower())
 
     def start(self) -> _DigestCheck:
         return _DigestCheck(self)

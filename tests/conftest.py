@@ -23,6 +23,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ("tests.databases",)
+
 NEEDS = {f"I{number}" for number in range(1, 12)} | {f"S{number}" for number in range(1, 9)}
 FAULTS = range(1, 246)
 

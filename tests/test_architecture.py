@@ -100,7 +100,7 @@ STRANGERS = {
 }
 
 # What "import pulp_download" leaves alone: people import it in programs that need none of these.
-HEAVY = {"click", "requests_ftp", "rich", "sqlalchemy", "twisted", "zstandard"}
+HEAVY = {"click", "ijson", "requests_ftp", "rich", "sqlalchemy", "twisted", "zstandard"}
 
 # A file that a reader can hold in the head; members of a kind get files of their own.
 MOST_LINES = 300

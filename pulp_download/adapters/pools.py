@@ -66,11 +66,12 @@ class Pool(urllib3.HTTPConnectionPool):
 
     def _get_conn(self, timeout: float | None = None) -> WatchedConnection:
         """Return an idle connection that is silent, or one that is not connected yet."""
-        if self.pool is None:
+        stack = cast("_Stack | None", self.pool)
+        if stack is None:
             raise urllib3.exceptions.ClosedPoolError(self, "pool is closed")
         try:
-            connection: WatchedConnection | None = self.pool.get(block=False)
-        except (queue.Empty, AttributeError):  # closed at this moment
+            connection: WatchedConnection | None = stack.queue.pop()
+        except IndexError:
             connection = None
         if connection is None:
             return cast(WatchedConnection, self._new_conn())

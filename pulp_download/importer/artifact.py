@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row
-
+from pulp_download.importer.schema import artifacts
 from pulp_download.manifests import ManifestEntry
+from pulp_download.manifests.reference import Reference
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.pieces import Pieces
+
+# What :func:`artifact_of` reads, in its order.
+COLUMNS = tuple(
+    artifacts.c[name]
+    for name in (
+        "id source_id path size digests places is_metadata state"
+        " found_size mtime_ns inode etag last_modified"
+    ).split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,11 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """By what a file is known again without reading it: bytes, nanoseconds, inode."""
+    """By what a file is known again without reading it: bytes, nanoseconds, inode.
+
+    Databases' numbers have 64 bits, and upstream dates files as it likes: nanoseconds are counted
+    modulo 2**64, so that a date behind the year 2262 is one before 1970, and the same each time.
+    """
 
     size: int
     mtime_ns: int
@@ -49,26 +63,28 @@ class Found:
 
     @classmethod
     def of(cls, facts: os.stat_result) -> Found:
-        return cls(facts.st_size, facts.st_mtime_ns, facts.st_ino)
+        mtime_ns = (facts.st_mtime_ns + (1 << 63)) % (1 << 64) - (1 << 63)
+        return cls(facts.st_size, mtime_ns, facts.st_ino)
 
 
-def artifact_of(row: Row[Any]) -> Artifact:
-    """Return what a row of :data:`~pulp_download.importer.schema.artifacts` says."""
-    mirrors, pieces, url = _read_places(row.places)
-    digests = [line.partition(":") for line in row.digests.splitlines()]
+def artifact_of(row: Sequence[Any]) -> Artifact:
+    """Return what a row of :data:`COLUMNS` says."""
+    key, source, path, size, digests, places, is_metadata, state, *rest = row
+    found_size, mtime_ns, inode, etag, last_modified = rest
     entry = ManifestEntry(
-        row.path,
-        url=url,
-        size=row.size,
-        digests=tuple((name, value) for name, _, value in digests),
-        mirrors=mirrors,
-        pieces=pieces,
-        is_metadata=row.is_metadata,
+        path,
+        size=size,
+        digests=tuple(_pair(line) for line in digests.splitlines()),
+        is_metadata=is_metadata,
+        **(_read_places(places) if places else {}),
     )
-    found = None
-    if row.mtime_ns is not None:
-        found = Found(row.found_size, row.mtime_ns, row.inode % (1 << 64))
-    return Artifact(row.id, row.source_id, entry, row.state, found, row.etag, row.last_modified)
+    found = None if mtime_ns is None else Found(found_size, mtime_ns, inode % (1 << 64))
+    return Artifact(key, source, entry, state, found, etag, last_modified)
+
+
+def _pair(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name, value
 
 
 def values_of(entry: ManifestEntry) -> dict[str, Any]:
@@ -99,6 +115,8 @@ def _written_places(entry: ManifestEntry) -> str | None:
     places: dict[str, Any] = {}
     if entry.url is not None:
         places["url"] = str(Mirror(entry.url).without_credentials())
+    if entry.reference is not None:
+        places["reference"] = [entry.reference.text, entry.reference.base]
     if entry.mirrors:
         places["mirrors"] = [_written(mirror.without_credentials()) for mirror in entry.mirrors]
     if entry.pieces is not None:
@@ -111,16 +129,18 @@ def _written(mirror: Mirror) -> list[Any]:
     return [str(mirror), mirror.priority, mirror.location, mirror.is_learnt]
 
 
-def _read_places(text: str | None) -> tuple[tuple[Mirror, ...], Pieces | None, str | None]:
-    if text is None:
-        return (), None, None
+def _read_places(text: str) -> dict[str, Any]:
+    """Return the fields of an entry that :func:`_written_places` has written."""
     places = json.loads(text)
-    mirrors = tuple(
-        Mirror(url, priority=priority, location=location, is_learnt=is_learnt)
-        for url, priority, location, is_learnt in places.get("mirrors", ())
-    )
-    pieces = None
+    if "reference" in places:
+        places["reference"] = Reference(*places["reference"])
+    if "mirrors" in places:
+        places["mirrors"] = tuple(
+            Mirror(url, priority=priority, location=location, is_learnt=is_learnt)
+            for url, priority, location, is_learnt in places["mirrors"]
+        )
     if "pieces" in places:
         algorithm, length, *digests = places["pieces"]
-        pieces = Pieces(algorithm, length, tuple(digests))
-    return mirrors, pieces, places.get("url")
+        places["pieces"] = Pieces(algorithm, length, tuple(digests))
+    fields: dict[str, Any] = places
+    return fields

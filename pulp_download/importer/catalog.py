@@ -20,19 +20,30 @@ from pulp_download.printable import printable
 # Seconds that a writer waits for another one's transaction; the longest takes in a whole manifest.
 _BUSY_SECONDS = 60
 
+# What makes a transaction one that reads, of one moment: SQLite's do that by themselves.
+_READING: dict[str, dict[str, Any]] = {
+    "sqlite": {"pulp_reads": True},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
+
 
 class Catalog:
     """A database of artifacts, made or brought up to date when it is opened.
 
     ``url`` is SQLAlchemy's: ``sqlite:///file``, ``postgresql+psycopg://user@host/name``. A SQLite
     file is written ahead (WAL), so that it is read while a run writes, and always opens after a
-    kill. Thread-safe; whoever makes it closes it. Raises CatalogError; no error shows a password.
+    kill. Thread-safe; after a fork the child has connections of its own. Whoever makes it closes
+    it. Raises CatalogError; no error shows a password.
     """
 
     def __init__(
-        self, url: str, *, migrations: Sequence[Callable[[Connection], None]] = MIGRATIONS
+        self,
+        url: str | DatabaseURL,
+        *,
+        migrations: Sequence[Callable[[Connection], None]] = MIGRATIONS,
     ):
-        self._engine = _engine(url)
+        self._made = _engine(url)
+        self._owner = os.getpid()
         self._rehearsal: Connection | None = None
         try:
             with self.writing() as connection:
@@ -44,7 +55,8 @@ class Catalog:
     @classmethod
     def in_file(cls, path: str | os.PathLike[str]) -> Self:
         """Open the catalog in a SQLite file, made if it is not there."""
-        return cls(DatabaseURL.create("sqlite", database=os.fspath(path)).render_as_string())
+        # absolute, for ":memory:" and "file:..." mean something else to SQLite
+        return cls(DatabaseURL.create("sqlite", database=os.path.abspath(path)))
 
     @classmethod
     def passing(cls) -> Self:
@@ -69,7 +81,7 @@ class Catalog:
                 yield self._rehearsal
                 return
             with self._engine.connect() as connection:
-                yield connection.execution_options(pulp_reads=True)
+                yield connection.execution_options(**_READING[connection.dialect.name])
 
     @contextmanager
     def rehearsing(self) -> Iterator[None]:
@@ -87,6 +99,14 @@ class Catalog:
         """Close the connections; a second call does nothing."""
         self._engine.dispose()
 
+    @property
+    def _engine(self) -> Engine:
+        if self._owner != os.getpid():
+            # forked: two who speak on one connection get each other's answers
+            self._made.dispose(close=False)
+            self._owner = os.getpid()
+        return self._made
+
     def __enter__(self) -> Self:
         return self
 
@@ -94,32 +114,42 @@ class Catalog:
         self.close()
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str | DatabaseURL) -> Engine:
+    parsed = _parsed(url)
+    backend = parsed.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise CatalogError(f"a catalog is in SQLite or PostgreSQL, not in {printable(backend)}")
     try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-            raise CatalogError(
-                f"a catalog is in SQLite or PostgreSQL, not in {parsed.get_backend_name()}"
-            )
-        if parsed.get_backend_name() == "postgresql":
+        if backend == "postgresql":
             return create_engine(parsed, pool_pre_ping=True)
         return _sqlite(parsed)
-    except ArgumentError:
-        raise CatalogError("not a database URL, such as postgresql+psycopg://host/name") from None
     except (NoSuchModuleError, ImportError) as error:
         raise CatalogError(f"no driver for this database URL ({printable(str(error))})") from None
+    except (ArgumentError, ValueError):
+        raise CatalogError("not usable options in this database URL") from None
+
+
+def _parsed(url: str | DatabaseURL) -> DatabaseURL:
+    try:
+        parsed = make_url(url)
+        # An @ in a password that should be %40 would make a host of its rest, for all to see.
+        if "@" not in (parsed.host or ""):
+            return parsed
+    except (ArgumentError, ValueError):  # the second for ports
+        pass
+    raise CatalogError("not a database URL, such as postgresql+psycopg://host/name")
 
 
 def _sqlite(url: DatabaseURL) -> Engine:
     """Return an engine whose transactions are SQLAlchemy's own, not guessed by the driver."""
-    if url.database is None:
+    if url.database in (None, "", ":memory:"):
         engine = create_engine(
             url,
             creator=lambda: sqlite3.connect("", isolation_level=None, check_same_thread=False),
             poolclass=StaticPool,
         )
     else:
-        parent = Path(url.database).parent
+        parent = Path(url.database or "").parent
         if not parent.is_dir():
             raise CatalogError(f"no such folder: {printable(str(parent))}")
         options = {"isolation_level": None, "timeout": _BUSY_SECONDS}

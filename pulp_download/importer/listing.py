@@ -49,7 +49,6 @@ def take_listing(
     connection: Connection,
     entries: Iterable[ManifestEntry],
     *,
-    repository: int,
     source: int,
     wants: Callable[[str], bool],
 ) -> Changes:
@@ -67,8 +66,8 @@ def take_listing(
     Index("ix_listed_path", listed.c.path).create(connection)
     if connection.dialect.name == "postgresql":
         connection.execute(text("ANALYZE listed"))
-    changed = _update_changed(connection, listed, repository, source)
-    new = _insert_new(connection, listed, repository, source)
+    changed = _update_changed(connection, listed, source)
+    new = _insert_new(connection, listed, source)
     gone = _forget_gone(connection, listed, source, wants)
     listed.drop(connection)
     return Changes(new, changed, gone)
@@ -94,8 +93,8 @@ def _temporary_table() -> Table:
     )
 
 
-def _update_changed(connection: Connection, listed: Table, repository: int, source: int) -> int:
-    is_same_file = (artifacts.c.repository_id == repository) & (artifacts.c.path == listed.c.path)
+def _update_changed(connection: Connection, listed: Table, source: int) -> int:
+    is_same_file = (artifacts.c.source_id == source) & (artifacts.c.path == listed.c.path)
     is_other_content = or_(
         artifacts.c.size.is_distinct_from(listed.c.size),
         artifacts.c.digests != listed.c.digests,
@@ -117,46 +116,44 @@ def _update_changed(connection: Connection, listed: Table, repository: int, sour
     described: tuple[ColumnElement[bool], ...] = (
         artifacts.c.places.is_distinct_from(listed.c.places),
         artifacts.c.is_metadata != listed.c.is_metadata,
-        artifacts.c.source_id != source,
     )
     connection.execute(
         update(artifacts)
         .where(is_same_file, or_(*described))
-        .values(places=listed.c.places, is_metadata=listed.c.is_metadata, source_id=source)
+        .values(places=listed.c.places, is_metadata=listed.c.is_metadata)
     )
     return changed
 
 
-def _insert_new(connection: Connection, listed: Table, repository: int, source: int) -> int:
-    known = exists().where(
-        artifacts.c.repository_id == repository, artifacts.c.path == listed.c.path
-    )
+def _insert_new(connection: Connection, listed: Table, source: int) -> int:
+    known = exists().where(artifacts.c.source_id == source, artifacts.c.path == listed.c.path)
     common: dict[str, Any] = {
-        "repository_id": repository,
         "source_id": source,
         "state": MISSING,
         "listed_at": time.time(),
     }
     names = [column.name for column in listed.columns]
     rows = select(*listed.columns, *(literal(value) for value in common.values())).where(~known)
-    return connection.execute(insert(artifacts).from_select([*names, *common], rows)).rowcount
+    statement = insert(artifacts).from_select([*names, *common], rows)
+    # Of an INSERT nobody asks how many rows it had, so SQLAlchemy keeps that only on demand.
+    return connection.execute(statement.execution_options(preserve_rowcount=True)).rowcount
 
 
 def _forget_gone(
     connection: Connection, listed: Table, source: int, wants: Callable[[str], bool]
 ) -> int:
     is_listed = exists().where(listed.c.path == artifacts.c.path)
-    last = gone = 0
+    last, gone = "", 0
     while True:
         rows = connection.execute(
             select(artifacts.c.id, artifacts.c.path)
-            .where(artifacts.c.source_id == source, artifacts.c.id > last, ~is_listed)
-            .order_by(artifacts.c.id)
+            .where(artifacts.c.source_id == source, artifacts.c.path > last, ~is_listed)
+            .order_by(artifacts.c.path)
             .limit(BULK)
         ).all()
         if not rows:
             return gone
-        last = rows[-1].id
+        last = rows[-1].path
         keys = [row.id for row in rows if wants(row.path)]
         connection.execute(delete(artifacts).where(artifacts.c.id.in_(keys)))
         gone += len(keys)

@@ -11,16 +11,19 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Select,
     Table,
     bindparam,
+    case,
     delete,
     func,
     insert,
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
-from pulp_download.importer.artifact import Artifact, Found, artifact_of, found_values
+from pulp_download.importer.artifact import COLUMNS, Artifact, Found, artifact_of, found_values
 from pulp_download.importer.catalog import Catalog
 from pulp_download.importer.listing import BULK, Changes, take_listing
 from pulp_download.importer.schema import (
@@ -36,6 +39,9 @@ from pulp_download.manifests import ManifestEntry
 
 # Files whose failures a status shows, the last ones first; the catalog has them all.
 _SHOWN_FAILURES = 100
+
+# Sizes are summed in halves: SQLite's sums have 64 bits, and so has a size that a manifest claims.
+_HALF = 1 << 32
 
 
 class ListedBy(NamedTuple):
@@ -118,38 +124,40 @@ class Repository:
         All or nothing: what the entries raise leaves the catalog as it was.
         """
         with self._catalog.writing() as connection:
-            return take_listing(
-                connection, entries, repository=self._key, source=source, wants=wants
-            )
+            return take_listing(connection, entries, source=source, wants=wants)
 
     def artifacts(self, source: int, *, metadata: bool | None = None) -> Iterator[Artifact]:
-        """Yield what a source lists, in the order of keys, a page in memory at a time.
+        """Yield what a source lists, in the order of paths, a page in memory at a time.
 
         ``metadata`` asks for the files that describe others, or for those that do not, alone.
         """
         conditions = [artifacts.c.source_id == source]
         if metadata is not None:
             conditions.append(artifacts.c.is_metadata == metadata)
-        last = 0
+        last = ""
         while True:
             with self._catalog.reading() as connection:
                 page = connection.execute(
-                    select(artifacts)
-                    .where(*conditions, artifacts.c.id > last)
-                    .order_by(artifacts.c.id)
+                    select(*COLUMNS)
+                    .where(*conditions, artifacts.c.path > last)
+                    .order_by(artifacts.c.path)
                     .limit(BULK)
                 ).all()
             if not page:
                 return
-            last = page[-1].id
             yield from map(artifact_of, page)
+            last = page[-1].path
 
     def artifact(self, path: str) -> Artifact | None:
-        """Return what is listed under this path."""
+        """Return what is listed under this path; of several sources', one that is present."""
+        query = (
+            select(*COLUMNS)
+            .where(*self._own(artifacts.c.path == path))
+            .order_by(artifacts.c.state != PRESENT, artifacts.c.source_id)
+            .limit(1)
+        )
         with self._catalog.reading() as connection:
-            row = connection.execute(
-                select(artifacts).where(*self._own(artifacts.c.path == path))
-            ).one_or_none()
+            row = connection.execute(query).one_or_none()
         return None if row is None else artifact_of(row)
 
     def listed(self, paths: Sequence[str]) -> set[str]:
@@ -189,12 +197,7 @@ class Repository:
     def standing(self) -> Standing:
         """Return what is known of the destination."""
         with self._catalog.reading() as connection:
-            sized = func.coalesce(artifacts.c.found_size, artifacts.c.size, 0)
-            by_state = connection.execute(
-                select(artifacts.c.state, func.count(), func.sum(sized))
-                .where(*self._own())
-                .group_by(artifacts.c.state)
-            ).all()
+            by_state = connection.execute(self._by_state()).all()
             failures = connection.execute(
                 select(artifacts.c.path, artifacts.c.error_type, artifacts.c.error)
                 .where(*self._own(artifacts.c.state == FAILED))
@@ -208,13 +211,32 @@ class Repository:
                 .order_by(runs.c.id.desc())
                 .limit(1)
             ).one_or_none()
-        counted = {state: (files, int(size)) for state, files, size in by_state}
+        counted = {
+            STATES[at]: (files, int(high) * _HALF + int(low)) for at, files, high, low in by_state
+        }
         files = {state: counted.get(state, (0, 0))[0] for state in STATES}
         sizes = {state: counted.get(state, (0, 0))[1] for state in STATES}
         return Standing(files, sizes, last, failures)
 
+    def _by_state(self) -> Select[Any]:
+        """Return the query of files and bytes by state, as its place among STATES.
+
+        A file of several sources counts once, as the best of what is known of it.
+        """
+        rank = case({state: at for at, state in enumerate(STATES)}, value=artifacts.c.state)
+        size = func.max(func.coalesce(artifacts.c.found_size, artifacts.c.size, 0))
+        files = (
+            select(func.min(rank).label("rank"), size.label("size"))
+            .where(*self._own())
+            .group_by(artifacts.c.path)
+            .subquery()
+        )
+        sums = func.sum(files.c.size // _HALF), func.sum(files.c.size % _HALF)
+        return select(files.c.rank, func.count(), *sums).group_by(files.c.rank)
+
     def _own(self, *conditions: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
-        return (artifacts.c.repository_id == self._key, *conditions)
+        own = select(sources.c.id).where(sources.c.repository_id == self._key)
+        return (artifacts.c.source_id.in_(own), *conditions)
 
 
 def _row_key(
@@ -225,8 +247,15 @@ def _row_key(
 ) -> int:
     """Return the key of the row with these names, made if it is not there."""
     conditions = [table.c[column] == value for column, value in names.items()]
-    key = connection.execute(select(table.c.id).where(*conditions)).scalar_one_or_none()
-    return _inserted(connection, table, {**names, **(more or {})}) if key is None else int(key)
+    query = select(table.c.id).where(*conditions)
+    key = connection.execute(query).scalar_one_or_none()
+    if key is None:
+        try:
+            with connection.begin_nested():
+                return _inserted(connection, table, {**names, **(more or {})})
+        except IntegrityError:  # somebody else has made it since
+            key = connection.execute(query).scalar_one()
+    return int(key)
 
 
 def _inserted(connection: Connection, table: Table, values: dict[str, Any]) -> int:

@@ -6,9 +6,9 @@
                         |
                         `------< runs           what synchronisations came to
 
-A repository is a destination; several may share one database. The schema's version is in the
-database; what an older release made is brought up to date when it is opened, by
-:data:`MIGRATIONS`, one step a version, all in one transaction.
+A file that several sources list has a row for each. A repository is a destination; several may
+share one database. The schema's version is in the database; what an older release made is brought
+up to date when it is opened, by :data:`MIGRATIONS`, one step a version, all in one transaction.
 """
 
 from __future__ import annotations
@@ -70,8 +70,7 @@ artifacts = Table(
     "artifacts",
     METADATA,
     Column("id", _KEY, primary_key=True),
-    Column("repository_id", _KEY, ForeignKey("repositories.id"), nullable=False),
-    Column("source_id", _KEY, ForeignKey("sources.id"), nullable=False, index=True),
+    Column("source_id", _KEY, ForeignKey("sources.id"), nullable=False),
     Column("path", Text, nullable=False),
     # as the manifest has them: bytes, "algorithm:hex" one a line, the rest as JSON
     Column("size", BigInteger),
@@ -90,7 +89,7 @@ artifacts = Table(
     Column("error", Text),
     Column("listed_at", _TIME, nullable=False),
     Column("tried_at", _TIME),
-    UniqueConstraint("repository_id", "path"),
+    UniqueConstraint("source_id", "path"),
 )
 
 runs = Table(

@@ -12,7 +12,7 @@ from typing import Self
 from urllib.parse import quote, unquote
 
 from pulp_download.download import Download
-from pulp_download.errors import InvalidInput, ManifestError
+from pulp_download.errors import InvalidInput, InvalidURL, ManifestError
 from pulp_download.manifests import Manifest, ManifestEntry
 from pulp_download.mirrors.mirror import Mirror, Mirrors, Relative
 from pulp_download.remote import Remote
@@ -24,6 +24,9 @@ _CHUNK = 1 << 16
 
 # Where the manifest of an RPM repository is, below its root.
 _REPOMD = "repodata/repomd.xml"
+
+# Formats whose entries are links, of which some may lead nowhere from a base that is a local file.
+_LINKING = frozenset({"pypi"})
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,17 @@ class Source:
 
         Raises InvalidInput where it has such names and nothing to resolve them against.
         """
+        base = self._base_for(manifest)
+        if manifest.format in _LINKING:
+            for entry in manifest.entries():
+                try:
+                    entry.places(base)
+                except InvalidURL as error:
+                    reason = f"line {entry.line}: {error.reason}; is it --base-url that is missing?"
+                    raise InvalidURL(reason) from None
+        return base
+
+    def _base_for(self, manifest: Manifest) -> URL:
         if self.base is not None:
             return self.base
         if self.url is None:
@@ -136,7 +150,8 @@ class Source:
     ) -> Download:
         """Return the download of a listed file."""
         places = [self._place(mirror) for mirror in entry.places(base)]
-        if entry.is_relative and remote.bases.are_there:
+        # Other places have the same paths below them, but a link's is not that of the file.
+        if entry.is_relative and entry.reference is None and remote.bases.are_there:
             places.append(Mirror(Relative(quote(entry.path))))
         return Download(
             Mirrors(places),
@@ -157,6 +172,8 @@ class Source:
         if credentials is not None and url.credentials is None:
             url = replace(url, credentials=credentials)
         is_learnt = (mirror.is_learnt or not self.is_local) and url.origin not in self._named
+        if url is mirror.url and is_learnt is mirror.is_learnt:
+            return mirror
         return replace(mirror, url=url, is_learnt=is_learnt)
 
 

@@ -68,7 +68,9 @@ class Work:
 
     def download(self, artifact: Artifact) -> Download:
         """Return the download of a listed file to its place; what is there and right is kept."""
-        etag = artifact.etag if is_as_recorded(self.destination, artifact) else None
+        etag = artifact.etag
+        if etag is not None and not is_as_recorded(self.destination, artifact):
+            etag = None
         writer = FileWriter(
             artifact.path, within=self.destination, keep=True, resume=True, etag=etag
         )

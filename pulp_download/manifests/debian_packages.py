@@ -23,11 +23,11 @@ LINE_LIMIT = 2**20
 _MAX_FIELDS = 1000
 
 # The field's name in lower case -> hashlib's name; strongest first.
-_DIGESTS = {"sha512": "sha512", "sha256": "sha256", "sha1": "sha1", "md5sum": "md5"}
-_WANTED = {"filename", "size", *_DIGESTS}
+DIGESTS = {"sha512": "sha512", "sha256": "sha256", "sha1": "sha1", "md5sum": "md5"}
+_WANTED = {"filename", "size", *DIGESTS}
 
 # Printable ASCII but space and colon, and no "#" or "-" at the start.
-_FIELD = re.compile(r"([!\"$-,.-9;-~][!-9;-~]*):(.*)")
+FIELD = re.compile(r"([!\"$-,.-9;-~][!-9;-~]*):(.*)")
 
 
 def parse(lines: Lines, name: str) -> Iterator[ManifestEntry]:
@@ -60,7 +60,7 @@ class _Stanza:
             if not self._last or self._last in _WANTED:
                 raise ManifestError("a continuation of no field or of a simple one", line=line)
             return
-        match = _FIELD.fullmatch(text)
+        match = FIELD.fullmatch(text)
         if match is None:
             raise ManifestError(f"{fields.shown(text)} is no field", line=line)
         self._last = field = match[1].lower()
@@ -78,7 +78,7 @@ class _Stanza:
         size, size_line = self._required("size", "Size")
         digests = tuple(
             fields.digest(algorithm, self._wanted[field][0], line=self._wanted[field][1])
-            for field, algorithm in _DIGESTS.items()
+            for field, algorithm in DIGESTS.items()
             if field in self._wanted
         )
         if not digests:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
+from pulp_download.manifests.reference import Reference
 from pulp_download.mirrors.mirror import Mirror, Relative
 from pulp_download.pieces import Pieces
 from pulp_download.urls import URL
@@ -23,6 +24,9 @@ class ManifestEntry:
     ``mirrors`` are the places where the file can be had, if the manifest tells them: absolute, or
     relative to the manifest's folder; ``pieces`` the digests of its parts. See :meth:`places`.
 
+    ``reference`` is the place as a page's link names it, which may lead upwards from the manifest's
+    own URL; where there is one, ``path`` is only the file's name.
+
     ``lists`` is the format of a file that is a list itself, whose entries belong to the manifest;
     one that ``is_metadata`` describes other files, and is of no use before they are there.
     """
@@ -36,18 +40,22 @@ class ManifestEntry:
     pieces: Pieces | None = None
     lists: str | None = None
     is_metadata: bool = False
+    reference: Reference | None = field(default=None, repr=False)
 
     @property
     def is_relative(self) -> bool:
         """A base is needed to know where the file can be had."""
         if self.mirrors:
             return any(isinstance(mirror.url, Relative) for mirror in self.mirrors)
+        if self.reference is not None:
+            return not self.reference.is_absolute
         return self.url is None
 
     def places(self, base: URL) -> tuple[Mirror, ...]:
         """Return where the file can be had: its absolute mirrors, or its only source as one.
 
-        What is relative is resolved against ``base``'s folder, as in :meth:`source`.
+        What is relative is resolved against ``base``'s folder, as in :meth:`source`, which also
+        tells what is raised.
         """
         if not self.mirrors:
             return (Mirror(self.source(base)),)
@@ -66,7 +74,12 @@ class ManifestEntry:
         5.2.3); its query and credentials are not carried over. Every character of the path but
         the unreserved ones is percent-encoded, so that ``50%.rpm``, ``a b#c?.rpm`` and ``a:b``
         mean these files and nothing else (``+`` too: some servers read it as a space).
+
+        A ``reference`` is resolved against ``base`` as it is, by the whole of that section; raises
+        InvalidURL where it then leads to no server, which only a ``file:`` base can make of it.
         """
+        if self.reference is not None:
+            return str(self.reference.against(base))
         if self.url is not None:
             return self.url
         folder = base.path.rpartition("/")[0]

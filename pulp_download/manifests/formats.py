@@ -16,9 +16,11 @@ from pulp_download.manifests import (
     checksums,
     compression,
     debian_packages,
+    debian_release,
     jsonl,
     metalink,
     pulp_manifest,
+    pypi,
     rpm,
     rpm_primary,
     url_list,
@@ -36,12 +38,16 @@ _CHUNK = 64 * 1024
 
 
 class Format(NamedTuple):
-    """One row: how it is named, known by its file name, known by its first line, and parsed."""
+    """One row: how it is named and parsed, and known by its file name, first line, or head.
+
+    ``is_head`` is asked where no first line is enough; it gets the first characters of the content.
+    """
 
     name: str
     parse: Callable[[BinaryIO, str], Iterator[ManifestEntry]]
     file_name: re.Pattern[str]
     first_line: re.Pattern[str]
+    is_head: Callable[[str], bool] = lambda head: False
 
 
 def _by_lines(
@@ -50,6 +56,9 @@ def _by_lines(
     """Return what parses a stream by its lines, each of ``limit`` bytes at most."""
     return lambda stream, name: parse(numbered_lines(stream, limit=limit), name)
 
+
+# For a format that has no usual name, or no first line of its own.
+_NEVER = re.compile(r"(?!)")
 
 # A first line is tried against the rows from the top.
 TABLE = (
@@ -73,6 +82,19 @@ TABLE = (
         re.compile(r"(?:.*_)?Packages"),
         re.compile(r"Package:.*", re.IGNORECASE),
     ),
+    Format(
+        "debian-release",
+        _by_lines(debian_release.parse),
+        re.compile(r"(?:.*_)?(?:In)?Release"),
+        re.compile(
+            r"(?:Origin|Label|Archive|Suite|Codename|Date|Valid-Until|Architectures|Components"
+            r"|Changelogs|Acquire-By-Hash|NotAutomatic|ButAutomaticUpgrades):.*"
+            r"|(?:MD5Sum|SHA1|SHA256|SHA512):\s*",
+            re.IGNORECASE,
+        ),
+    ),
+    # Before jsonl, for such a page may be one line.
+    Format("pypi", pypi.parse, _NEVER, _NEVER, pypi.is_page),
     Format(
         "jsonl",
         _by_lines(jsonl.parse),
@@ -125,17 +147,20 @@ def recognise(name: str, head: bytes) -> str:
     a format's usual one, and the content must not speak for another; else the content decides.
     Raises ManifestError for a contradiction, and where nothing tells.
     """
-    line = _first_line(_plain(head))
+    text = _plain(head).decode("utf-8", "replace").removeprefix("\ufeff")
+    line = _first_line(text)
     by_name = _row_by_name(name)
-    by_line = next((row for row in TABLE if row.first_line.fullmatch(line)), None)
-    if by_line is None and (impostor := _IMPOSTORS.get(line.lstrip()[:1])):
+    by_content = next(
+        (row for row in TABLE if row.first_line.fullmatch(line) or row.is_head(text)), None
+    )
+    if by_content is None and (impostor := _IMPOSTORS.get(line.lstrip()[:1])):
         raise ManifestError(f"looks like {impostor}, not like a list of files")
-    if by_name and by_line and by_name is not by_line:
+    if by_name and by_content and by_name is not by_content:
         raise ManifestError(
-            f"named like the format {by_name.name}, but its content is {by_line.name};"
+            f"named like the format {by_name.name}, but its content is {by_content.name};"
             " say which format it is"
         )
-    row = by_name or by_line
+    row = by_name or by_content
     if row is None:
         what = "unknown format" if line else "empty, and its name tells no format"
         raise ManifestError(f"{what}; say which of {', '.join(FORMATS)} it is")
@@ -197,12 +222,11 @@ def _plain(head: bytes) -> bytes:
     return plain
 
 
-def _first_line(head: bytes) -> str:
+def _first_line(text: str) -> str:
     """Return the first line that says something.
 
     Inside a signature's header, if there is one; of XML, the line of the root element.
     """
-    text = head.decode("utf-8", "replace").removeprefix("\ufeff")
     if prolog := _XML_PROLOG.match(text):
         text = text[prolog.end() :]
     lines = iter(text.split("\n"))

@@ -15,18 +15,20 @@ class Place(NamedTuple):
 class _Layout(NamedTuple):
     """``above``: the root is the folder that holds this one, if it is on the way.
 
-    ``is_beside``: names are relative to the manifest's own folder, not to the root.
+    ``is_beside``: names are relative to the manifest's own folder, not to the root. ``has_lists``:
+    it may name further lists.
     """
 
     above: str | None = None
     is_beside: bool = False
     kept_as: str | None = None
+    has_lists: bool = False
 
 
 _LAYOUTS = {
     "debian-packages": _Layout(above="dists"),
-    "debian-release": _Layout(above="dists", is_beside=True),
-    "rpm": _Layout(above="repodata"),
+    "debian-release": _Layout(above="dists", is_beside=True, has_lists=True),
+    "rpm": _Layout(above="repodata", has_lists=True),
     "rpm-primary": _Layout(above="repodata"),
     # Under a name of HTML, pip would take its links for further places to look at.
     "pypi": _Layout(kept_as="index.pypi"),
@@ -60,3 +62,8 @@ def folder_of_names(format: str, path: str) -> str:
 def is_published(format: str) -> bool:
     """Tell whether clients of the repository read manifests of this format."""
     return format not in _UNPUBLISHED
+
+
+def has_lists(format: str) -> bool:
+    """Tell whether a manifest of this format may name further lists."""
+    return _LAYOUTS.get(format, _PLAIN).has_lists

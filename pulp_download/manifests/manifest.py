@@ -107,7 +107,8 @@ class Manifest:
 
     def lists(self) -> Iterator[ManifestEntry]:
         """Yield the entries that are lists themselves, before anything is checked."""
-        return (entry for entry in self._of_part(self._parts[0]) if entry.lists is not None)
+        if layout.has_lists(self.format):
+            yield from (each for each in self._of_part(self._parts[0]) if each.lists is not None)
 
     def add(self, entry: ManifestEntry, file: BinaryIO) -> None:
         """Take a list that the manifest names as a part of it; ``file`` is owned from now on."""

@@ -58,7 +58,12 @@ def folded(path: str) -> bytes:
 
 def _row(number: int, entry: ManifestEntry) -> tuple[bytes, int, int | None, bytes]:
     places = [(str(each.url), each.priority, each.location) for each in entry.mirrors]
-    told = (entry.path, entry.url, entry.size, sorted(entry.digests), places, entry.pieces)
+    # An index may name a file twice, at two places; one digest says that it is one file.
+    reference = None if entry.digests else entry.reference
+    told = (
+        *(entry.path, entry.url, entry.size, sorted(entry.digests), places, entry.pieces),
+        *(() if reference is None else (reference.text, reference.base)),
+    )
     identity = blake2b(repr(told).encode("utf-8"), digest_size=16).digest()
     return folded(entry.path), number, entry.size, identity
 

@@ -71,10 +71,8 @@ class Mirror:
         location: str | None = None,
         is_learnt: bool = False,
     ):
-        if isinstance(priority, bool) or not isinstance(priority, int):
-            raise InvalidInput(f"a mirror's priority is a whole number, not {priority!r}")
-        if not 1 <= priority <= LOWEST_PRIORITY:
-            raise InvalidInput(f"a mirror's priority is 1 to {LOWEST_PRIORITY}, not {priority}")
+        if priority is not LOWEST_PRIORITY:
+            _check_priority(priority)
         fill = object.__setattr__
         fill(self, "url", located(url))
         fill(self, "priority", priority)
@@ -95,6 +93,13 @@ class Mirror:
 
     def __str__(self) -> str:
         return str(self.url)
+
+
+def _check_priority(priority: object) -> None:
+    if isinstance(priority, bool) or not isinstance(priority, int):
+        raise InvalidInput(f"a mirror's priority is a whole number, not {priority!r}")
+    if not 1 <= priority <= LOWEST_PRIORITY:
+        raise InvalidInput(f"a mirror's priority is 1 to {LOWEST_PRIORITY}, not {priority}")
 
 
 def located(url: str | URL | Relative) -> URL | Relative:

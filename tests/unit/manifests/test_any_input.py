@@ -25,6 +25,15 @@ SAMPLES = {
         f'{{"path": "c", "size": null, "digests": {{"md5": "{MD5}", "sha256": "{SHA256}"}}}}\n'
         '{"path": "d", "mirrors": [{"url": "http://h/d", "priority": 3, "learnt": true}]}\n'
     ),
+    "debian-release": (
+        "-----BEGIN PGP SIGNED MESSAGE-----\n\nOrigin: x\nMD5Sum:\n"
+        f" {MD5} 1 a/Packages\n {MD5} 2 a/Packages.gz\nSHA256:\n {OTHER} 2 a/Packages.gz\n"
+        "-----BEGIN PGP SIGNATURE-----\n-----END PGP SIGNATURE-----\n"
+    ),
+    "pypi": (
+        f'<html><base href="../"><body>\n<a href="../p/a#sha256={SHA256}">a</a>\n'
+        '<a href="http://h/b%20c">b c</a>\n<a href="/">up</a></body></html>\n'
+    ),
     "metalink": (
         f'<metalink xmlns="urn:ietf:params:xml:ns:metalink">\n<file name="a"><size>1</size>'
         f'<hash type="sha-256">{OTHER}</hash><url priority="1">http://h/a</url><url>b/a</url>'
@@ -42,6 +51,11 @@ SAMPLES = {
         f' href="b"/>\n<checksum type="md5" pkgid="YES">{MD5}</checksum></package></metadata>'
     ),
 }
+# The other form of a format's only name.
+PYPI_JSON = (
+    '{"meta": {"api-version": "1.1"}, "files": [\n'
+    f'{{"filename": "a", "url": "../a", "size": 1, "hashes": {{"sha256": "{SHA256}"}}}}]}}'
+)
 each_format = pytest.mark.parametrize("format", FORMATS)
 
 # What makes up manifests, so that arbitrary input comes near to good input.
@@ -100,7 +114,7 @@ def spoiled(data: bytes, place: int, junk: bytes) -> bytes:
 
 SPOILED = st.builds(
     spoiled,
-    st.sampled_from([text.encode() for text in SAMPLES.values()]),
+    st.sampled_from([text.encode() for text in [*SAMPLES.values(), PYPI_JSON]]),
     st.integers(0, 1000),
     st.one_of(st.binary(max_size=4), FRAGMENTS.map(str.encode)),
 )

@@ -32,9 +32,11 @@ def test_the_formats_have_the_names_that_callers_rely_on() -> None:
     assert FORMATS == (
         "checksums",
         "debian-packages",
+        "debian-release",
         "jsonl",
         "metalink",
         "pulp-manifest",
+        "pypi",
         "rpm",
         "rpm-primary",
         "urls",
@@ -132,7 +134,8 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "",
             (
                 "empty, and its name tells no format; say which of checksums, debian-packages,"
-                " jsonl, metalink, pulp-manifest, rpm, rpm-primary, urls it is"
+                " debian-release, jsonl, metalink, pulp-manifest, pypi, rpm, rpm-primary, urls"
+                " it is"
             ),
         ),
         (
@@ -140,23 +143,24 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
             "# comment\n\n",
             (
                 "empty, and its name tells no format; say which of checksums, debian-packages,"
-                " jsonl, metalink, pulp-manifest, rpm, rpm-primary, urls it is"
+                " debian-release, jsonl, metalink, pulp-manifest, pypi, rpm, rpm-primary, urls"
+                " it is"
             ),
         ),
         (
             "list",
             "hello",
             (
-                "unknown format; say which of checksums, debian-packages, jsonl, metalink,"
-                " pulp-manifest, rpm, rpm-primary, urls it is"
+                "unknown format; say which of checksums, debian-packages, debian-release, jsonl,"
+                " metalink, pulp-manifest, pypi, rpm, rpm-primary, urls it is"
             ),
         ),
         (
-            "Release",
-            "Origin: Debian\n",
+            "list",
+            "Homepage: x\n",
             (
-                "unknown format; say which of checksums, debian-packages, jsonl, metalink,"
-                " pulp-manifest, rpm, rpm-primary, urls it is"
+                "unknown format; say which of checksums, debian-packages, debian-release, jsonl,"
+                " metalink, pulp-manifest, pypi, rpm, rpm-primary, urls it is"
             ),
         ),
     ],
@@ -187,8 +191,8 @@ def test_an_unknown_given_format_is_the_callers_mistake() -> None:
     with pytest.raises(InvalidInput) as caught:
         parse(BytesIO(), name="urls", format="deb")
     assert str(caught.value) == (
-        "unknown manifest format 'deb'; known: checksums, debian-packages, jsonl, metalink,"
-        " pulp-manifest, rpm, rpm-primary, urls"
+        "unknown manifest format 'deb'; known: checksums, debian-packages, debian-release, jsonl,"
+        " metalink, pulp-manifest, pypi, rpm, rpm-primary, urls"
     )
 
 
