@@ -43,9 +43,9 @@ def repomd_xml(metadata: Mapping[str, tuple[str, bytes]]) -> bytes:
 
 
 def rpm_repository(packages: Mapping[str, bytes], compression: str = "gz") -> dict[str, bytes]:
-    """All files of a repository, with metadata under names that begin with their digests."""
+    """All files of a repository, with metadata under names that hold their digests and sort last."""
     metadata = {}
     for kind, text in (("primary", primary_xml(packages)), ("filelists", b"<filelists/>")):
         body = COMPRESSED[compression](text)
-        metadata[kind] = (f"repodata/{sha256(body)[:8]}-{kind}.xml.{compression}", body)
+        metadata[kind] = (f"repodata/x{sha256(body)[:8]}-{kind}.xml.{compression}", body)
     return {**packages, **dict(metadata.values()), REPOMD: repomd_xml(metadata)}

@@ -250,23 +250,38 @@ class TestPlaces:
         assert "Not a directory" in refused.stderr
 
     def test_a_full_disk_fails_the_files_that_do_not_fit(
-        self, stock: Stock, remote: Remote, dest: Path
+        self, stock: Stock, remote: Remote, small_disk: Path
     ) -> None:
-        dest.mkdir()
-        mounted = shutil.which("mount") is not None and not subprocess.call(
-            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(dest)],
-            stderr=subprocess.DEVNULL,
-        )
-        if not mounted:
-            pytest.skip("a file system cannot be mounted here")
-        try:
-            stock.files["pool/large"] = bytes(2**21)
-            full = Sync(remote, dest, stock.url)
-            assert full.ends.of("failed") == ["pool/large"]
-            assert "No space left" in str(full.ends.errors["pool/large"])
-            assert full.ends.of("cancelled") == [LIST]
-            del stock.files["pool/large"]
-            assert Sync(remote, dest, stock.url).ends.of("downloaded") == [LIST]
-            assert tree(dest) == stock.all
-        finally:
-            subprocess.check_call(["umount", str(dest)])
+        stock.files["pool/large"] = bytes(2**21)
+        full = Sync(remote, small_disk, stock.url)
+        assert full.ends.of("failed") == ["pool/large"]
+        assert "No space left" in str(full.ends.errors["pool/large"])
+        assert full.ends.of("cancelled") == [LIST]
+        del stock.files["pool/large"]
+        assert Sync(remote, small_disk, stock.url).ends.of("downloaded") == [LIST]
+        assert tree(small_disk) == stock.all
+
+    def test_a_destination_that_became_read_only_is_refused_in_one_line(
+        self, command: Command, stock: Stock, small_disk: Path
+    ) -> None:
+        command("mirror", stock.url, small_disk)
+        subprocess.check_call(["mount", "-o", "remount,ro", str(small_disk)])
+        stock.files["pool/a"] = b"another edition"
+        refused = command("mirror", stock.url, small_disk, status=2)
+        (line,) = refused.stderr.splitlines()
+        assert line.endswith("Read-only file system")
+        assert (small_disk / "pool/a").read_bytes() == b"a" * 1000
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a megabyte; a test that needs one is left out where none can be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.call(mount, stderr=subprocess.DEVNULL):
+        pytest.skip("a file system cannot be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.check_call(["umount", str(folder)])

@@ -191,6 +191,26 @@ class TestSelections:
         assert (again.summary.changes, again.counts) == ((0, 0, 0), {"present": 6})
         assert tree(dest) == both
 
+    def test_a_file_of_two_sources_stays_while_one_of_them_lists_it(
+        self, stock: Stock, remote: Remote, dest: Path
+    ) -> None:
+        other = {"pool/a": stock.files["pool/a"]}
+        stock.server.on("/other.sha256", reply(200, sums(other)))
+        second = stock.server.url("/other.sha256")
+        Sync(remote, dest, stock.url)
+        stock.news()
+        assert Sync(remote, dest, second).ends.outcomes == {
+            "pool/a": "present",
+            "other.sha256": "downloaded",
+        }
+        assert stock.news() == ["other.sha256"]
+        stock.server.on("/other.sha256", reply(200, b"# nothing any more\n"))
+        emptied = Sync(remote, dest, second, format="checksums", delete_extra=True)
+        assert emptied.summary.changes == (0, 1, 1)
+        assert emptied.ends.of("deleted") == []
+        assert (dest / "pool/a").exists()
+        assert Sync(remote, dest, stock.url).counts == {"present": 6}
+
 
 class TestRehearsals:
     def test_a_rehearsal_changes_nothing(self, stock: Stock, remote: Remote, dest: Path) -> None:
