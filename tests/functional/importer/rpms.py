@@ -43,7 +43,7 @@ def repomd_xml(metadata: Mapping[str, tuple[str, bytes]]) -> bytes:
 
 
 def rpm_repository(packages: Mapping[str, bytes], compression: str = "gz") -> dict[str, bytes]:
-    """All files of a repository, with metadata under names that hold their digests and sort last."""
+    """All files of a repository, with metadata whose names sort last."""
     metadata = {}
     for kind, text in (("primary", primary_xml(packages)), ("filelists", b"<filelists/>")):
         body = COMPRESSED[compression](text)
