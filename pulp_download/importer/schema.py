@@ -22,6 +22,7 @@ from sqlalchemy import (
     Connection,
     Double,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -71,7 +72,7 @@ artifacts = Table(
     METADATA,
     Column("id", _KEY, primary_key=True),
     Column("repository_id", _KEY, ForeignKey("repositories.id"), nullable=False),
-    Column("source_id", _KEY, ForeignKey("sources.id"), nullable=False, index=True),
+    Column("source_id", _KEY, ForeignKey("sources.id"), nullable=False),
     Column("path", Text, nullable=False),
     # as the manifest has them: bytes, "algorithm:hex" one a line, the rest as JSON
     Column("size", BigInteger),
@@ -91,6 +92,8 @@ artifacts = Table(
     Column("listed_at", _TIME, nullable=False),
     Column("tried_at", _TIME),
     UniqueConstraint("repository_id", "path"),
+    # for pages in the order of keys, of which none sorts the rest
+    Index("ix_artifacts_source_id_id", "source_id", "id"),
 )
 
 runs = Table(
