@@ -149,7 +149,7 @@ def importer_class() -> type[Importer]:
 def _observer(report: Report, shown: Display, stop: Callable[[], None]) -> Observer:
     def observe(event: Event | Listed | Settled) -> None:
         if isinstance(event, Listed):
-            report.has_begun = True
+            report.begin()
             shown.expect(event.files)
             return
         if isinstance(event, Settled):
