@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pulp_download.cli.interruption import Interrupted, interruptible
+from pulp_download.cli.interruption import Interrupted, Interruption, interruptible
 from pulp_download.cli.options import common, common_options, listed, variable
 from pulp_download.cli.progress import Display, display
 from pulp_download.cli.report import OUTCOMES, PLANNED, Report
@@ -101,6 +103,7 @@ def mirror(
         try:
             interruption = stack.enter_context(interruptible())
             place = Source.parse(source, base_url, format_name=format_name)
+            place = replace(place, stdin=_Stdin(interruption))
             remote = stack.enter_context(connected(options.settings))
             importer = stack.enter_context(
                 importer_class()(remote, dest, catalog=catalog, concurrency=options.concurrency)
@@ -133,6 +136,17 @@ def mirror(
     if not dry_run:
         sweep_partials(dest, unused_since=started - _TIME_STEP if is_through else None)
     return status
+
+
+class _Stdin:
+    """The manifest that is piped in; a signal ends the wait for its next bytes."""
+
+    def __init__(self, interruption: Interruption):
+        self._interruption = interruption
+
+    def read(self, size: int, /) -> bytes:
+        with self._interruption.raising():
+            return sys.stdin.buffer.read1(size)
 
 
 def importer_class() -> type[Importer]:
