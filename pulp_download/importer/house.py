@@ -34,6 +34,8 @@ class House:
 
     @property
     def exists(self) -> bool:
+        """Tell whether it is there; raises WriteError for what was planted in its place."""
+        self._fail_if_planted()
         return self._folder.is_dir()
 
     @property
@@ -43,10 +45,9 @@ class House:
 
     def make(self) -> None:
         """Make the folder; raises WriteError."""
+        self._fail_if_planted()
         try:
             self._folder.mkdir(mode=_MODE, parents=True, exist_ok=True)
-            if self._folder.is_symlink():
-                raise WriteError("a symbolic link, which is not followed", path=str(self._folder))
         except OSError as error:
             raise WriteError.from_oserror(error, str(self._folder)) from None
 
@@ -75,6 +76,11 @@ class House:
             yield
         finally:
             os.close(lock)
+
+    def _fail_if_planted(self) -> None:
+        for path in (self._folder, self.catalog):
+            if path.is_symlink():
+                raise WriteError("a symbolic link, which is not followed", path=str(path))
 
 
 def is_own(path: str) -> bool:
