@@ -94,6 +94,16 @@ class Catalog:
         self.close()
 
 
+def is_made(url: str) -> bool:
+    """Tell whether a database is there, as far as can be told without opening it."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return True  # as whoever opens it is told
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database is not None
+    return not is_file or Path(str(parsed.database)).exists()
+
+
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
