@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,9 +145,11 @@ class _Stdin:
     def __init__(self, interruption: Interruption):
         self._interruption = interruption
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
+        stream = sys.stdin.buffer
+        assert isinstance(stream, BufferedReader)
         with self._interruption.raising():
-            return sys.stdin.buffer.read1(size)
+            return stream.read1(size)
 
 
 def importer_class() -> type[Importer]:
@@ -170,7 +173,7 @@ def _observer(report: Report, shown: Display, stop: Callable[[], None]) -> Obser
             report.settled(event)
         else:
             report(event)
-            shown(event)
+        shown(event)
         if report.is_closed:
             stop()
 

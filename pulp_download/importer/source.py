@@ -29,7 +29,7 @@ _REPOMD = "repodata/repomd.xml"
 class Readable(Protocol):
     """What a manifest can be read from."""
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int = ..., /) -> bytes:
         """Return some bytes, none at the end."""
 
 
