@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,15 +35,8 @@ class House:
     @property
     def exists(self) -> bool:
         """Tell whether it has been made; raises WriteError for what is planted in its place."""
-        try:
-            mode = os.lstat(self._folder).st_mode
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError as error:
-            raise WriteError.from_oserror(error, str(self._folder)) from None
-        if stat.S_ISLNK(mode):
-            raise self._is_planted()
-        return stat.S_ISDIR(mode)
+        self._fail_if_planted()
+        return self._folder.is_dir()
 
     @property
     def catalog(self) -> Path:
@@ -53,10 +45,9 @@ class House:
 
     def make(self) -> None:
         """Make the folder; raises WriteError."""
+        self._fail_if_planted()
         try:
             self._folder.mkdir(mode=_MODE, parents=True, exist_ok=True)
-            if self._folder.is_symlink():
-                raise self._is_planted()
         except OSError as error:
             raise WriteError.from_oserror(error, str(self._folder)) from None
 
@@ -86,8 +77,14 @@ class House:
         finally:
             os.close(lock)
 
-    def _is_planted(self) -> WriteError:
-        return WriteError("a symbolic link, which is not followed", path=str(self._folder))
+    def _fail_if_planted(self) -> None:
+        for path in (self._folder, self.catalog):
+            try:
+                is_link = path.is_symlink()
+            except OSError as error:
+                raise WriteError.from_oserror(error, str(path)) from None
+            if is_link:
+                raise WriteError("a symbolic link, which is not followed", path=str(path))
 
 
 def is_own(path: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Self
 
 from pulp_download.download import Download
 from pulp_download.errors import CatalogError, NotFound
-from pulp_download.importer.catalog import Catalog
+from pulp_download.importer.catalog import Catalog, is_made
 from pulp_download.importer.house import House
 from pulp_download.importer.lists import Lists, fetched
 from pulp_download.importer.order import Order
@@ -142,7 +142,7 @@ class Importer:
 
     def standing(self) -> Standing:
         """Return what the catalog knows; raises CatalogError where none has been made."""
-        if self._given is None and not self._house.catalog.exists():
+        if not self._is_made:
             raise CatalogError(f"{printable(str(self.destination))}: no mirror has been made here")
         return self.repository.standing()
 
@@ -202,12 +202,21 @@ class Importer:
     @contextmanager
     def _rehearsed_catalog(self) -> Iterator[Catalog]:
         """Give the catalog, or where none has been made one that vanishes."""
-        if self._given is None and not self._house.catalog.exists():
-            with Catalog.passing() as catalog:
-                yield catalog
-        else:
+        if self._is_made:
             with self._catalog() as catalog:
                 yield catalog
+        else:
+            with Catalog.passing() as catalog:
+                yield catalog
+
+    @property
+    def _is_made(self) -> bool:
+        """Tell whether there is a catalog that opening it would not make; a server may have one."""
+        if isinstance(self._given, Catalog):
+            return True
+        if self._given is not None:
+            return is_made(self._given)
+        return self._house.exists and self._house.catalog.exists()
 
     @property
     def _name(self) -> str:

@@ -48,8 +48,10 @@ class Lists:
 
     @property
     def wanted(self) -> int | None:
-        """How many files are wanted, if that is known."""
-        return self.manifest.count if self._order.selection.is_everything else None
+        """How many files are wanted, if that is known; once :meth:`entries` has been read."""
+        if not self._order.selection.is_everything:
+            return None
+        return self.manifest.count + (self.manifest.path in self._staged)
 
     def entries(self) -> Iterator[ManifestEntry]:
         """Yield what is to be listed: what is selected, the lists that were read, the manifest."""
