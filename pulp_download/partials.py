@@ -75,6 +75,44 @@ def claim(prefix: str, stem: str, directory: int | None, *, make: bool) -> Parti
     return None
 
 
+def hold(file: int) -> bool:
+    """Lock a temporary file that was just made, until all its descriptors are closed.
+
+    False where somebody took it for nobody's before: it has lost its name, or is about to.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # no locks here: it is taken for nobody's when it is old
+        return True
+    return os.fstat(file).st_nlink > 0
+
+
+def remove_nobodys(name: str, directory: int, *, before: float) -> bool:
+    """Remove a temporary file that no living process holds, and tell whether it was one.
+
+    Where the file system knows no locks, it is nobody's if it was written ``before``. Raises
+    OSErrors.
+    """
+    file = os.open(name, _OPEN, dir_fd=directory)
+    try:
+        facts = os.fstat(file)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            if facts.st_mtime >= before:
+                return False
+        os.unlink(name, dir_fd=directory)
+    finally:
+        os.close(file)
+    return True
+
+
 def _lock(lock: int, path: str, directory: int | None) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

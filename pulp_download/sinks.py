@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pulp_download import folders
-from pulp_download.partials import Partial, claim, nobodys_stem, stem_of, temporary_name
+from pulp_download.partials import Partial, claim, hold, nobodys_stem, stem_of, temporary_name
 from pulp_download.standing import READ_SIZE, ExistingFile, write_error
 from pulp_download.validations import Chunk
 
@@ -194,13 +194,18 @@ class FileSink:
 
     def _open_temporary(self, prefix: str) -> None:
         # Short and independent of the final name, which may already be as long as a name can be.
-        self._temporary = prefix + temporary_name()
-        try:
-            # The kernel applies the umask, so that no window with another mode exists.
-            self._file = os.open(self._temporary, _NEW_FILE, 0o666, dir_fd=self._directory)
-        except BaseException:
-            self._temporary = ""  # whatever has that name is not ours
-            raise
+        while True:
+            self._temporary = prefix + temporary_name()
+            try:
+                # The kernel applies the umask, so that no window with another mode exists.
+                self._file = os.open(self._temporary, _NEW_FILE, 0o666, dir_fd=self._directory)
+            except BaseException:
+                self._temporary = ""  # whatever has that name is not ours
+                raise
+            if hold(self._file):
+                return
+            os.close(self._file)
+            self._file = None
 
     def _reached(self, *, make: bool) -> str:
         """Return what paths into the target's directory begin with.
@@ -224,12 +229,12 @@ class FileSink:
             if self._writer.fsync:
                 os.fsync(self._file)
             descriptor, self._file = self._file, None
-            os.close(descriptor)  # NFS tells here that the disk is full
-            if self._directory is None:
-                os.rename(self._temporary, self._shown)
-            else:
-                name, directory = os.path.basename(self._shown), self._directory
-                os.rename(self._temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            lock = os.dup(descriptor)  # which is needed until the file has its name
+            try:
+                os.close(descriptor)  # NFS tells here that the disk is full
+                self._rename()
+            finally:
+                os.close(lock)
             self._temporary = ""
             if self._partial is not None:
                 partial, self._partial = self._partial, None
@@ -238,6 +243,13 @@ class FileSink:
                 self._sync_directory()
         except (OSError, ValueError) as error:
             raise write_error(error, self._shown) from None
+
+    def _rename(self) -> None:
+        if self._directory is None:
+            os.rename(self._temporary, self._shown)
+        else:
+            name, directory = os.path.basename(self._shown), self._directory
+            os.rename(self._temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
 
     def _sync_directory(self) -> None:
         if self._directory is not None:

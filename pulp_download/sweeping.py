@@ -5,18 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import re
-import stat
 import time
 
-from pulp_download.partials import LIFETIME, claim
+from pulp_download.partials import LIFETIME, claim, remove_nobodys
 
 log = logging.getLogger(__name__)
 
 _PARTIAL = re.compile(r"\.([0-9a-f]{24})(?:\.facts)?\.part")
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.part")
 
-# Seconds after which a temporary file without a lock is nobody's. A transfer that writes nothing
-# for a minute has stalled; a day is for clocks and consumers.
+# Seconds after which a temporary file is nobody's where the file system knows no locks. A transfer
+# that writes nothing for a minute has stalled; a day is for clocks and consumers.
 _ABANDONED = 86_400.0
 
 
@@ -75,11 +74,6 @@ def _is_dropped(stem: str, directory: int, since: float) -> bool:
 
 def _is_removed(name: str, directory: int) -> bool:
     try:
-        facts = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        is_old = facts.st_mtime < time.time() - _ABANDONED
-        if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid() or not is_old:
-            return False
-        os.unlink(name, dir_fd=directory)
+        return remove_nobodys(name, directory, before=time.time() - _ABANDONED)
     except OSError:
         return False
-    return True

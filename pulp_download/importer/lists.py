@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pulp_download.errors import ManifestError
 from pulp_download.files import FileWriter
@@ -17,6 +16,7 @@ from pulp_download.importer.artifact import Artifact
 from pulp_download.importer.order import Order
 from pulp_download.importer.repository import ListedBy
 from pulp_download.importer.source import read_mirror_list
+from pulp_download.importer.staging import staging
 from pulp_download.importer.stopping import Stopping
 from pulp_download.manifests import Manifest, ManifestEntry
 from pulp_download.manifests.layout import is_published
@@ -106,24 +106,25 @@ def fetched(order: Order, remote: Remote, destination: Path, stopping: Stopping)
     Lists that are in the destination already, and right, are taken from there.
     """
     source = order.source
-    with TemporaryDirectory(prefix="pulp-download-") as folder:
-        staging = Path(folder)
-        with source.manifest(remote, order.format, staging, run=stopping.run) as manifest:
-            staged = {}
-            for number, entry in enumerate(order.selection.lists(manifest.lists())):
-                staged[entry.path] = path = staging / f"list-{number}"
-                with suppress(OSError):
-                    shutil.copyfile(destination / entry.path, path, follow_symlinks=False)
-                writer = FileWriter(path, keep=True)
-                root = source.root_of(manifest)
-                stopping.run(source.download(entry, root, writer, remote, attachment=entry.path))
-                manifest.add(entry, path.open("rb"))
-            manifest.check(judge=_refuse_own)
-            if is_published(manifest.format) and source.url is not None:
-                staged[manifest.path] = staging / "manifest"
-            lists = Lists(order, manifest, staged)
-            read_mirror_list(remote, stopping.run)
-            yield lists
+    with (
+        staging() as folder,
+        source.manifest(remote, order.format, folder, run=stopping.run) as manifest,
+    ):
+        staged = {}
+        for number, entry in enumerate(order.selection.lists(manifest.lists())):
+            staged[entry.path] = path = folder / f"list-{number}"
+            with suppress(OSError):
+                shutil.copyfile(destination / entry.path, path, follow_symlinks=False)
+            writer = FileWriter(path, keep=True)
+            root = source.root_of(manifest)
+            stopping.run(source.download(entry, root, writer, remote, attachment=entry.path))
+            manifest.add(entry, path.open("rb"))
+        manifest.check(judge=_refuse_own)
+        if is_published(manifest.format) and source.url is not None:
+            staged[manifest.path] = folder / "manifest"
+        lists = Lists(order, manifest, staged)
+        read_mirror_list(remote, stopping.run)
+        yield lists
 
 
 def _refuse_own(entry: ManifestEntry) -> None:

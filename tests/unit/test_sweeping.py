@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pulp_download.files import FileWriter
 from pulp_download.partials import claim, stem_of
 from pulp_download.sweeping import sweep_partials
 
@@ -127,12 +131,48 @@ def test_good_facts_on_no_bytes_go(folder: Path) -> None:
 
 
 @pytest.mark.fault(128)
+def test_a_temporary_file_is_nobodys_when_its_process_is_gone(folder: Path) -> None:
+    (folder / TEMPORARY).write_bytes(b"x")
+    assert sweep_partials(folder) == 1
+    assert names(folder) == []
+
+
+@pytest.mark.fault(128)
+def test_a_temporary_file_of_a_living_process_stays_however_old_it_looks(folder: Path) -> None:
+    with FileWriter(folder / "file").open() as sink:
+        sink.write(b"x")
+        (name,) = names(folder)
+        grow_old(10 * WEEK, folder / name)
+        assert sweep_partials(folder, unused_since=time.time()) == 0
+    assert names(folder) == ["file"]
+
+
+@pytest.mark.fault(128)
+def test_a_temporary_file_is_its_makers_until_it_has_its_name(folder: Path) -> None:
+    swept: list[int] = []
+
+    def audit(event: str, _: object) -> None:
+        if event == "os.rename" and not swept:
+            swept.append(sweep_partials(folder))
+
+    sys.addaudithook(audit)
+    with FileWriter(folder / "file").open() as sink:
+        sink.write(b"x")
+    assert swept == [0]
+    assert names(folder) == ["file"]
+
+
+@pytest.mark.fault(128)
 @pytest.mark.parametrize(("age", "removed"), [(DAY - 60, 0), (DAY + 60, 1)])
-def test_a_temporary_file_without_a_lock_is_nobodys_after_a_day(
-    folder: Path, age: float, removed: int
+def test_where_no_file_can_be_locked_a_temporary_one_is_nobodys_after_a_day(
+    folder: Path, age: float, removed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def flock(file: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
     (folder / TEMPORARY).write_bytes(b"x")
     grow_old(age, folder / TEMPORARY)
+    monkeypatch.setattr(fcntl, "flock", flock)
     assert sweep_partials(folder, unused_since=time.time()) == removed
     assert names(folder) == [TEMPORARY][removed:]
 
