@@ -506,7 +506,8 @@ class TestFailures:
         for done, given in [("would-download", ["--dry-run"]), ("downloaded", [])]:
             ended = command(*arguments, *given, status=1)
             assert ended.outcomes == {"a": done, "SHA256SUMS": "failed"}
-            assert ended.files[-1]["error"]["type"] == "WriteError"
+            (failed,) = (file for file in ended.files if file["path"] == "SHA256SUMS")
+            assert failed["error"]["type"] == "WriteError"
             (entry,) = [json.loads(line) for line in (here / "failed").read_text().splitlines()]
             assert entry == {
                 "path": "SHA256SUMS",
