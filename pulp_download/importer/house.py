@@ -5,14 +5,16 @@
     DEST/.pulp-download/
         lock              held by the run that is at work here
         catalog.sqlite    unless another catalog is used
+        staging/          lists that were fetched and not published; gone when nothing runs
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pulp_download.errors import DestinationBusy, WriteError
@@ -76,6 +78,24 @@ class House:
             yield
         finally:
             os.close(lock)
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """Give an empty folder for lists, removed at the end; for whoever holds the lock.
+
+        What a killed run left in it goes first.
+        """
+        folder = self._folder / "staging"
+        try:
+            with suppress(FileNotFoundError):
+                shutil.rmtree(folder)
+            folder.mkdir(mode=_MODE)
+        except OSError as error:
+            raise WriteError.from_oserror(error, str(folder)) from None
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _fail_if_planted(self) -> None:
         for path in (self._folder, self.catalog):

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 from pulp_download.download import Download
@@ -86,8 +87,11 @@ class Importer:
             is_locked = self._house.exists
             if is_locked:
                 stack.enter_context(self._house.locked())
-            lists = stack.enter_context(self._fetched(order))
-            if not is_locked:  # nothing is made before there is something to put there
+                staging = stack.enter_context(self._house.staging())
+            else:  # nothing is made before there is something to put there
+                staging = _temporary_folder(stack)
+            lists = stack.enter_context(self._fetched(order, staging))
+            if not is_locked:
                 self._house.make()
                 stack.enter_context(self._house.locked())
             return synchronised(self._work(order, lists, self.repository, observer))
@@ -109,7 +113,7 @@ class Importer:
             stack.enter_context(self._stopping.answered())
             if self._house.exists:
                 stack.enter_context(self._house.locked())
-            lists = stack.enter_context(self._fetched(order))
+            lists = stack.enter_context(self._fetched(order, _temporary_folder(stack)))
             catalog = stack.enter_context(self._rehearsed_catalog())
             stack.enter_context(catalog.rehearsing())
             repository = Repository(catalog, self._name)
@@ -169,8 +173,8 @@ class Importer:
             source = Source.parse(source, format_name=format)
         return Order(source, format, selection, **options)
 
-    def _fetched(self, order: Order) -> AbstractContextManager[Lists]:
-        return fetched(order, self.remote, self.destination, self._stopping)
+    def _fetched(self, order: Order, staging: Path) -> AbstractContextManager[Lists]:
+        return fetched(order, self.remote, self.destination, staging, self._stopping)
 
     def _work(
         self, order: Order, lists: Lists, repository: Repository, observer: Observer | None
@@ -222,3 +226,7 @@ class Importer:
     def _name(self) -> str:
         """The destination's name in the catalog: in one of its own none that moving it changes."""
         return "." if self._given is None else os.path.realpath(self.destination)
+
+
+def _temporary_folder(stack: ExitStack) -> Path:
+    return Path(stack.enter_context(TemporaryDirectory(prefix="pulp-download-")))
