@@ -216,21 +216,29 @@ class Manifest:
 
     def _clash(self, clash: Clash) -> ManifestError:
         """Say what the two entries have against each other; reads them again, for it is rare."""
-        one, other = (entry for number, entry in enumerate(self._parsed(), 1) if number in clash)
+        pairs = ((entry, part) for part in self._parts for entry in self._of_part(part))
+        first, second = (pair for number, pair in enumerate(pairs, 1) if number in clash)
+
+        def line(pair: tuple[ManifestEntry, _Part]) -> str:
+            of = "" if first[1] is second[1] else f" of {pair[1].path}"
+            return f"line {pair[0].line}{of}"
+
+        one, other = first[0], second[0]
         if one.path == other.path:
-            reason = f"{shown(other.path)} is on line {one.line} with another URL, size or digest"
+            reason = f"{shown(other.path)} is on {line(first)} with another URL, size or digest"
         elif one.path.count("/") == other.path.count("/"):
             reason = (
-                f"{shown(other.path)} and {shown(one.path)} (line {one.line}) differ only by case"
+                f"{shown(other.path)} and {shown(one.path)} ({line(first)}) differ only by case"
                 " or Unicode normalisation"
             )
         else:
-            file, folder = sorted((one, other), key=lambda entry: entry.path.count("/"))
+            file, folder = sorted((first, second), key=lambda pair: pair[0].path.count("/"))
             reason = (
-                f"{shown(file.path)} (line {file.line}) is the folder of {shown(folder.path)}"
-                f" (line {folder.line})"
+                f"{shown(file[0].path)} ({line(file)}) is the folder of {shown(folder[0].path)}"
+                f" ({line(folder)})"
             )
-        return ManifestError(reason, line=other.line)
+        error = ManifestError(reason, line=other.line)
+        return error if second[1] is self._parts[0] else error.at(second[1].path)
 
     def _chunks(self, file: BinaryIO) -> Iterator[bytes]:
         """Yield the file from its start with a position of its own: readers do not disturb."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,7 +55,7 @@ class Stock:
 
     def _answer(self, conn: Conversation, request: Request) -> None:
         path = unquote(request.path)[1:]
-        body = self.manifest if path == LIST else self.files.get(path)
+        body = self.files.get(path, self.manifest if path == LIST else None)
         answer: Script = reply(404) if body is None else reply(200, body)
         answer(conn, request)
 
@@ -140,3 +141,13 @@ def rot(path: Path) -> None:
         facts.st_mtime_ns,
         facts.st_ino,
     )
+
+
+def rows(dest: Path) -> list[tuple[object, ...]]:
+    """Everything that a catalog holds."""
+    with sqlite3.connect(f"file:{dest / OWN / 'catalog.sqlite'}?mode=ro", uri=True) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master")]
+        kept = [name for name in ("repositories", "sources", "artifacts", "runs") if name in tables]
+        found = [row for name in kept for row in database.execute(f"SELECT * FROM {name}")]
+    database.close()
+    return found

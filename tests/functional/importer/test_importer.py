@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from pulp_download.importer.importer import Importer
 from pulp_download.importer.selection import Selection
 from pulp_download.importer.telling import Listed, Settled
 from tests.functional.cli.shelf import LATER, MODIFIED, dated, sha256, sums
-from tests.functional.importer.stock import LIST, OWN, Ends, Stock, Sync, rot, tree
+from tests.functional.importer.stock import LIST, OWN, Ends, Stock, Sync, rot, rows, tree
 from tests.servers import FaultServer, published, reply
 
 
@@ -191,16 +190,6 @@ class TestSelections:
         again = Sync(remote, dest, stock.url, delete_extra=True)
         assert (again.summary.changes, again.counts) == ((0, 0, 0), {"present": 6})
         assert tree(dest) == both
-
-
-def rows(dest: Path) -> list[tuple[object, ...]]:
-    """Everything that a catalog holds."""
-    with sqlite3.connect(f"file:{dest / OWN / 'catalog.sqlite'}?mode=ro", uri=True) as database:
-        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master")]
-        kept = [name for name in ("repositories", "sources", "artifacts", "runs") if name in tables]
-        found = [row for name in kept for row in database.execute(f"SELECT * FROM {name}")]
-    database.close()
-    return found
 
 
 class TestRehearsals:
