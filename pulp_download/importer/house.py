@@ -13,8 +13,9 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from pulp_download.errors import DestinationBusy, WriteError
@@ -73,11 +74,30 @@ class House:
                 raise DestinationBusy(
                     f"{whose} is at work here", path=str(self._folder.parent)
                 ) from None
+            if not _is_at(lock, path):  # its holder has just unmade it
+                raise DestinationBusy("another run was at work", path=str(self._folder.parent))
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
             yield
         finally:
             os.close(lock)
+
+    @contextmanager
+    def provisional(self) -> Iterator[Callable[[], None]]:
+        """Make the folder if it is not there, be the only run in it, and give what keeps it.
+
+        Unless that is called, a folder that was made is unmade at the end, and the destination
+        with it if that was made as well: nothing is to stay of what came to nothing.
+        """
+        is_new, is_new_destination = not self.exists, not self._folder.parent.exists()
+        self.make()
+        with self.locked(), ExitStack() as undo:
+            if is_new_destination:
+                undo.callback(_removed, self._folder.parent)
+            if is_new:
+                undo.callback(_removed, self._folder)
+                undo.callback((self._folder / "lock").unlink, missing_ok=True)
+            yield partial(_kept, undo)
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
@@ -105,6 +125,22 @@ class House:
                 raise WriteError.from_oserror(error, str(path)) from None
             if is_link:
                 raise WriteError("a symbolic link, which is not followed", path=str(path))
+
+
+def _is_at(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _kept(undo: ExitStack) -> None:
+    undo.pop_all()
+
+
+def _removed(folder: Path) -> None:
+    with suppress(OSError):  # somebody else has put something there
+        folder.rmdir()
 
 
 def is_own(path: str) -> bool:

@@ -84,16 +84,10 @@ class Importer:
         order = self._order(source, format, selection, **options)
         with ExitStack() as stack:
             stack.enter_context(self._stopping.answered())
-            is_locked = self._house.exists
-            if is_locked:
-                stack.enter_context(self._house.locked())
-                staging = stack.enter_context(self._house.staging())
-            else:  # nothing is made before there is something to put there
-                staging = _temporary_folder(stack)
+            keep = stack.enter_context(self._house.provisional())
+            staging = stack.enter_context(self._house.staging())
             lists = stack.enter_context(self._fetched(order, staging))
-            if not is_locked:
-                self._house.make()
-                stack.enter_context(self._house.locked())
+            keep()
             return synchronised(self._work(order, lists, self.repository, observer))
 
     def rehearse(
@@ -113,7 +107,8 @@ class Importer:
             stack.enter_context(self._stopping.answered())
             if self._house.exists:
                 stack.enter_context(self._house.locked())
-            lists = stack.enter_context(self._fetched(order, _temporary_folder(stack)))
+            folder = stack.enter_context(TemporaryDirectory(prefix="pulp-download-"))
+            lists = stack.enter_context(self._fetched(order, Path(folder)))
             catalog = stack.enter_context(self._rehearsed_catalog())
             stack.enter_context(catalog.rehearsing())
             repository = Repository(catalog, self._name)
@@ -226,7 +221,3 @@ class Importer:
     def _name(self) -> str:
         """The destination's name in the catalog: in one of its own none that moving it changes."""
         return "." if self._given is None else os.path.realpath(self.destination)
-
-
-def _temporary_folder(stack: ExitStack) -> Path:
-    return Path(stack.enter_context(TemporaryDirectory(prefix="pulp-download-")))
