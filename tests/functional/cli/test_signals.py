@@ -203,7 +203,7 @@ def test_after_a_kill_the_old_file_stands_and_the_next_run_completes_the_mirror(
     there = tree(here / "dest")
     assert (there.pop("done"), there.pop("cut")) == (b"done", b"old")
     of_database = {name for name in there if name.startswith(f"{HOUSE}/catalog.sqlite")}
-    for name in (f"{HOUSE}/lock", *of_database):  # written ahead: in three files
+    for name in (f"{HOUSE}/lock", f"{HOUSE}/staging/manifest", *of_database):
         del there[name]
     assert all(name.startswith(".") and name.endswith(".part") for name in there)
     ended = command(*arguments)
