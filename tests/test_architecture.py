@@ -86,6 +86,9 @@ HOMES = {
     "click": {"cli"},
     "rich": {"cli"},
     "requests_ftp": {"adapters"},
+    "sqlalchemy": {"importer"},
+    # SQLAlchemy loads it for URLs that ask for it
+    "psycopg": set(),
     "zstandard": {"manifests"},
 }
 
@@ -100,7 +103,17 @@ STRANGERS = {
 }
 
 # What "import pulp_download" leaves alone: people import it in programs that need none of these.
-HEAVY = {"click", "ijson", "requests_ftp", "rich", "sqlalchemy", "twisted", "zstandard"}
+HEAVY = {
+    "click",
+    "ijson",
+    "psycopg",
+    "requests_ftp",
+    "rich",
+    "sqlalchemy",
+    "sqlite3",
+    "twisted",
+    "zstandard",
+}
 
 # A file that a reader can hold in the head; members of a kind get files of their own.
 MOST_LINES = 300

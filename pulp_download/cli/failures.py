@@ -25,11 +25,18 @@ class Failures:
 
     Holds URLs as they are asked for, queries included, so only its owner may read it. Left out is
     what no manifest may hold: one bad line would have all the others refused.
+
+    What is in the file stays there until :meth:`begin`: it may be the list that is to be read.
     """
 
     def __init__(self, path: Path | None):
         self._file = None if path is None else _private(path)
         self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Empty the file, if it is one and no pipe."""
+        if self._file is not None and _is_regular(self._file.fileno()):
+            self._file.truncate(0)
 
     def add(self, download: Download) -> None:
         """Write down a download that failed."""
@@ -76,13 +83,17 @@ def _told(mirror: Mirror) -> dict[str, Any]:
 
 def _private(path: Path) -> TextIO:
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
         file = os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8")
-        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        if _is_regular(file.fileno()):
             os.fchmod(file.fileno(), 0o600)  # it may have been there with another mode
     except OSError as error:
         raise click.UsageError(f"cannot write {str(path)!r}: {error.strerror}") from None
     return file
+
+
+def _is_regular(descriptor: int) -> bool:
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)
 
 
 def _listed(download: Download) -> str:

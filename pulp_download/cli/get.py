@@ -165,6 +165,7 @@ def _to_stdout(
 ) -> Status:
     """Write the one file to stdout; its last byte only when it has been verified."""
     failures = Failures(options.failures)
+    failures.begin()
     if sys.stdout is None:
         return Status.CLOSED
     out = sys.stdout.buffer

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pulp_download.cli.interruption import Interrupted, interruptible
+from pulp_download.cli.interruption import Interrupted, Interruption, interruptible
 from pulp_download.cli.options import common, common_options, listed, variable
 from pulp_download.cli.progress import Display, display
 from pulp_download.cli.report import OUTCOMES, PLANNED, Report
@@ -101,6 +104,7 @@ def mirror(
         try:
             interruption = stack.enter_context(interruptible())
             place = Source.parse(source, base_url, format_name=format_name)
+            place = replace(place, stdin=_Stdin(interruption))
             remote = stack.enter_context(connected(options.settings))
             importer = stack.enter_context(
                 importer_class()(remote, dest, catalog=catalog, concurrency=options.concurrency)
@@ -135,6 +139,19 @@ def mirror(
     return status
 
 
+class _Stdin:
+    """The manifest that is piped in; a signal ends the wait for its next bytes."""
+
+    def __init__(self, interruption: Interruption):
+        self._interruption = interruption
+
+    def read(self, size: int = -1, /) -> bytes:
+        stream = sys.stdin.buffer
+        assert isinstance(stream, BufferedReader)
+        with self._interruption.raising():
+            return stream.read1(size)
+
+
 def importer_class() -> type[Importer]:
     """Import what needs a database only where it is used; raises UsageError without it."""
     try:
@@ -149,14 +166,14 @@ def importer_class() -> type[Importer]:
 def _observer(report: Report, shown: Display, stop: Callable[[], None]) -> Observer:
     def observe(event: Event | Listed | Settled) -> None:
         if isinstance(event, Listed):
-            report.has_begun = True
+            report.begin()
             shown.expect(event.files)
             return
         if isinstance(event, Settled):
             report.settled(event)
         else:
             report(event)
-            shown(event)
+        shown(event)
         if report.is_closed:
             stop()
 

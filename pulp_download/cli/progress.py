@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 
 from pulp_download.download import Download
 from pulp_download.events import Event, Finished, Progressed, Started
+from pulp_download.importer.telling import Settled
 from pulp_download.printable import printable
 
 # Seconds between two lines where there is no terminal to draw on.
@@ -31,7 +32,7 @@ class Display(Protocol):
         traceback: TracebackType | None,
     ) -> None: ...
 
-    def __call__(self, event: Event) -> None: ...
+    def __call__(self, event: Event | Settled) -> None: ...
 
     def expect(self, files: int | None) -> None:
         """Take the number of files, if it is known; before the first event."""
@@ -57,7 +58,7 @@ class Nothing:
         traceback: TracebackType | None,
     ) -> None: ...
 
-    def __call__(self, event: Event) -> None: ...
+    def __call__(self, event: Event | Settled) -> None: ...
 
     def expect(self, files: int | None) -> None: ...
 
@@ -71,9 +72,11 @@ class Tally:
         self.files = 0
         self._bytes = 0
 
-    def feed(self, event: Event) -> None:
+    def feed(self, event: Event | Settled) -> None:
         with self._lock:
-            if isinstance(event, Progressed):
+            if isinstance(event, Settled):
+                self.files += event.status != "deleted"
+            elif isinstance(event, Progressed):
                 self._current[event.download] = event.received
             elif isinstance(event, Finished):
                 self._current.pop(event.download, None)
@@ -109,7 +112,7 @@ class Lines:
     def expect(self, files: int | None) -> None:
         self._of = "" if files is None else f" of {files}"
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event | Settled) -> None:
         self._tally.feed(event)
         now = time.monotonic()
         if now >= self._next:
@@ -165,14 +168,14 @@ class Bars:
     def expect(self, files: int | None) -> None:
         self._total = files
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Event | Settled) -> None:
         self._tally.feed(event)
         with self._lock:
             if isinstance(event, Started) and len(self._rows) < _ROWS:
                 name = printable(event.download.path.name) if event.download.path else "-"
                 shown = name if len(name) <= 40 else f"{name[:18]}...{name[-19:]}"
                 self._rows[event.download] = self._progress.add_task(shown, total=None, count="")
-            row = self._rows.get(event.download)
+            row = None if isinstance(event, Settled) else self._rows.get(event.download)
             if isinstance(event, Progressed) and row is not None:
                 self._progress.update(row, completed=event.received, total=event.total)
             if isinstance(event, Finished) and row is not None:

@@ -34,9 +34,9 @@ class Report:
     """Takes each file's end once, from whichever thread it comes, and says it as it ends.
 
     The ``attachment`` of a download is, as text, its path as the report shows it. An observer:
-    files that ran are told by their Finished event. ``has_begun``: there was something to report
-    of. ``is_closed`` tells that nobody reads stdout any more, or that it takes no more, and that
-    there is no use in going on.
+    files that ran are told by their Finished event. ``has_begun``: :meth:`begin` was called.
+    ``is_closed`` tells that nobody reads stdout any more, or that it takes no more, and that there
+    is no use in going on.
     """
 
     def __init__(self, options: Common, *, outcomes: tuple[str, ...] = OUTCOMES):
@@ -50,6 +50,11 @@ class Report:
         self._closed_status = Status.CLOSED
         self.is_closed = False
         self.has_begun = False
+
+    def begin(self) -> None:
+        """Expect something to report of, from now on; to be called before the first end."""
+        self.has_begun = True
+        self._failures.begin()
 
     def __call__(self, event: Event) -> None:
         if not isinstance(event, Finished) or not (event.result or event.error):

@@ -13,7 +13,7 @@ import click
 from pulp_download.cli.mirror import importer_class
 from pulp_download.cli.progress import readable
 from pulp_download.cli.status import Status
-from pulp_download.errors import CatalogError
+from pulp_download.errors import CatalogError, WriteError
 from pulp_download.printable import printable
 from pulp_download.remote import Remote
 from pulp_download.urls import redacted
@@ -34,7 +34,7 @@ def status(dest: Path, catalog: str | None, as_json: bool) -> Status:  # noqa: F
     try:
         with Remote() as remote, importer_class()(remote, dest, catalog=catalog) as importer:
             standing = importer.standing()
-    except CatalogError as error:
+    except (CatalogError, WriteError) as error:
         raise click.ClickException(error.message) from None
     print(json.dumps(_as_json(standing)) if as_json else _as_text(standing))
     sys.stdout.flush()
@@ -65,7 +65,7 @@ def _as_text(standing: Standing) -> str:
         told.append("last run: none")
     else:
         begun = datetime.fromtimestamp(last.started, UTC).isoformat(" ", "seconds")
-        ended = "did not end"
+        ended = "has not ended"
         if last.finished is not None:
             ended = f"{last.finished - last.started:.1f} s"
             ended += f", {last.downloaded} downloaded, {last.failed} failed"

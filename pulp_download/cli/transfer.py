@@ -34,6 +34,7 @@ def transfer(
     status: Status | None = None
     taken: dict[Download, None] = {}
     shown = display(wanted=options.progress)
+    report.begin()
 
     def observer(event: Event | Listed | Settled) -> None:
         assert isinstance(event, Event)

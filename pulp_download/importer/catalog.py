@@ -114,6 +114,16 @@ class Catalog:
         self.close()
 
 
+def is_made(url: str) -> bool:
+    """Tell whether a database is there, as far as can be told without opening it.
+
+    Raises CatalogError for what is no database URL.
+    """
+    parsed = _parsed(url)
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database is not None
+    return not is_file or Path(str(parsed.database)).exists()
+
+
 def _engine(url: str | DatabaseURL) -> Engine:
     parsed = _parsed(url)
     backend = parsed.get_backend_name()

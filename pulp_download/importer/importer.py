@@ -7,11 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 from pulp_download.download import Download
 from pulp_download.errors import CatalogError, NotFound
-from pulp_download.importer.catalog import Catalog
+from pulp_download.importer.catalog import Catalog, is_made
 from pulp_download.importer.house import House
 from pulp_download.importer.lists import Lists, fetched
 from pulp_download.importer.order import Order
@@ -83,13 +84,10 @@ class Importer:
         order = self._order(source, format, selection, **options)
         with ExitStack() as stack:
             stack.enter_context(self._stopping.answered())
-            is_locked = self._house.exists
-            if is_locked:
-                stack.enter_context(self._house.locked())
-            lists = stack.enter_context(self._fetched(order))
-            if not is_locked:  # nothing is made before there is something to put there
-                self._house.make()
-                stack.enter_context(self._house.locked())
+            keep = stack.enter_context(self._house.provisional())
+            staging = stack.enter_context(self._house.staging())
+            lists = stack.enter_context(self._fetched(order, staging))
+            keep()
             return synchronised(self._work(order, lists, self.repository, observer))
 
     def rehearse(
@@ -109,7 +107,8 @@ class Importer:
             stack.enter_context(self._stopping.answered())
             if self._house.exists:
                 stack.enter_context(self._house.locked())
-            lists = stack.enter_context(self._fetched(order))
+            folder = stack.enter_context(TemporaryDirectory(prefix="pulp-download-"))
+            lists = stack.enter_context(self._fetched(order, Path(folder)))
             catalog = stack.enter_context(self._rehearsed_catalog())
             stack.enter_context(catalog.rehearsing())
             repository = Repository(catalog, self._name)
@@ -142,7 +141,7 @@ class Importer:
 
     def standing(self) -> Standing:
         """Return what the catalog knows; raises CatalogError where none has been made."""
-        if self._given is None and not self._house.catalog.exists():
+        if not self._is_made:
             raise CatalogError(f"{printable(str(self.destination))}: no mirror has been made here")
         return self.repository.standing()
 
@@ -169,8 +168,8 @@ class Importer:
             source = Source.parse(source, format_name=format)
         return Order(source, format, selection, **options)
 
-    def _fetched(self, order: Order) -> AbstractContextManager[Lists]:
-        return fetched(order, self.remote, self.destination, self._stopping)
+    def _fetched(self, order: Order, staging: Path) -> AbstractContextManager[Lists]:
+        return fetched(order, self.remote, self.destination, staging, self._stopping)
 
     def _work(
         self, order: Order, lists: Lists, repository: Repository, observer: Observer | None
@@ -202,12 +201,21 @@ class Importer:
     @contextmanager
     def _rehearsed_catalog(self) -> Iterator[Catalog]:
         """Give the catalog, or where none has been made one that vanishes."""
-        if self._given is None and not self._house.catalog.exists():
-            with Catalog.passing() as catalog:
-                yield catalog
-        else:
+        if self._is_made:
             with self._catalog() as catalog:
                 yield catalog
+        else:
+            with Catalog.passing() as catalog:
+                yield catalog
+
+    @property
+    def _is_made(self) -> bool:
+        """Tell whether there is a catalog that opening it would not make; a server may have one."""
+        if isinstance(self._given, Catalog):
+            return True
+        if self._given is not None:
+            return is_made(self._given)
+        return self._house.exists and self._house.catalog.exists()
 
     @property
     def _name(self) -> str:

@@ -16,7 +16,6 @@ from pulp_download.importer.artifact import Artifact
 from pulp_download.importer.order import Order
 from pulp_download.importer.repository import ListedBy
 from pulp_download.importer.source import read_mirror_list
-from pulp_download.importer.staging import staging
 from pulp_download.importer.stopping import Stopping
 from pulp_download.manifests import Manifest, ManifestEntry
 from pulp_download.manifests.layout import is_published
@@ -48,8 +47,10 @@ class Lists:
 
     @property
     def wanted(self) -> int | None:
-        """How many files are wanted, if that is known."""
-        return self.manifest.count if self._order.selection.is_everything else None
+        """How many files are wanted, if that is known; once :meth:`entries` has been read."""
+        if not self._order.selection.is_everything:
+            return None
+        return self.manifest.count + (self.manifest.path in self._staged)
 
     def entries(self) -> Iterator[ManifestEntry]:
         """Yield what is to be listed: what is selected, the lists that were read, the manifest."""
@@ -98,19 +99,18 @@ class Lists:
 
 
 @contextmanager
-def fetched(order: Order, remote: Remote, destination: Path, stopping: Stopping) -> Iterator[Lists]:
-    """Fetch the manifest and the lists that it names; raises what is wrong with them.
+def fetched(
+    order: Order, remote: Remote, destination: Path, staging: Path, stopping: Stopping
+) -> Iterator[Lists]:
+    """Fetch the manifest and the lists that it names into a folder; raises what is wrong with them.
 
     Lists that are in the destination already, and right, are taken from there.
     """
     source = order.source
-    with (
-        staging() as folder,
-        source.manifest(remote, order.format, folder, run=stopping.run) as manifest,
-    ):
+    with source.manifest(remote, order.format, staging, run=stopping.run) as manifest:
         staged = {}
         for number, entry in enumerate(order.selection.lists(manifest.lists())):
-            staged[entry.path] = path = folder / f"list-{number}"
+            staged[entry.path] = path = staging / f"list-{number}"
             with suppress(OSError):
                 shutil.copyfile(destination / entry.path, path, follow_symlinks=False)
             writer = FileWriter(path, keep=True)
@@ -119,7 +119,7 @@ def fetched(order: Order, remote: Remote, destination: Path, stopping: Stopping)
             manifest.add(entry, path.open("rb"))
         manifest.check(judge=_refuse_own)
         if is_published(manifest.format) and source.url is not None:
-            staged[manifest.path] = folder / "manifest"
+            staged[manifest.path] = staging / "manifest"
         lists = Lists(order, manifest, staged)
         read_mirror_list(remote, stopping.run)
         yield lists

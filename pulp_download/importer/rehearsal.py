@@ -22,7 +22,7 @@ def rehearsed(work: Work) -> Summary:
             is_here = work.is_present(artifact)
         except DownloadError as error:
             summary.failed += 1
-            work.settle(artifact, "failed", error)
+            work.tell.ended(work.download(artifact), error)
             continue
         if is_here:
             summary.present += 1

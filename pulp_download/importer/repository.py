@@ -198,12 +198,7 @@ class Repository:
         """Return what is known of the destination."""
         with self._catalog.reading() as connection:
             by_state = connection.execute(self._by_state()).all()
-            failures = connection.execute(
-                select(artifacts.c.path, artifacts.c.error_type, artifacts.c.error)
-                .where(*self._own(artifacts.c.state == FAILED))
-                .order_by(artifacts.c.tried_at.desc(), artifacts.c.id.desc())
-                .limit(_SHOWN_FAILURES)
-            ).all()
+            failures = connection.execute(self._failures()).all()
             last = connection.execute(
                 select(runs, sources.c.url)
                 .join(sources, sources.c.id == runs.c.source_id)
@@ -233,6 +228,16 @@ class Repository:
         )
         sums = func.sum(files.c.size // _HALF), func.sum(files.c.size % _HALF)
         return select(files.c.rank, func.count(), *sums).group_by(files.c.rank)
+
+    def _failures(self) -> Select[Any]:
+        """Return the query of failures, of files that no other source has brought since."""
+        healed = select(artifacts.c.path).where(*self._own(artifacts.c.state == PRESENT))
+        return (
+            select(artifacts.c.path, artifacts.c.error_type, artifacts.c.error)
+            .where(*self._own(artifacts.c.state == FAILED, artifacts.c.path.not_in(healed)))
+            .order_by(artifacts.c.tried_at.desc(), artifacts.c.id.desc())
+            .limit(_SHOWN_FAILURES)
+        )
 
     def _own(self, *conditions: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
         own = select(sources.c.id).where(sources.c.repository_id == self._key)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 from urllib.parse import quote, unquote
 
 from pulp_download.download import Download
@@ -29,16 +29,25 @@ _REPOMD = "repodata/repomd.xml"
 _LINKING = frozenset({"pypi"})
 
 
+class Readable(Protocol):
+    """What a manifest can be read from."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Return some bytes, none at the end."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A manifest's place: a URL, or None for stdin; and the caller's own base URL, if any.
 
-    ``others`` are further places of the manifest that the caller knows.
+    ``others`` are further places of the manifest that the caller knows; ``stdin`` is read in the
+    place of the process's own.
     """
 
     url: URL | None
     base: URL | None
     others: tuple[URL, ...] = ()
+    stdin: Readable | None = None
 
     @classmethod
     def parse(
@@ -93,7 +102,7 @@ class Source:
         staged = folder / "manifest"
         if self.url is None:
             with staged.open("wb") as spool:
-                shutil.copyfileobj(sys.stdin.buffer, spool, _CHUNK)
+                shutil.copyfileobj(self.stdin or sys.stdin.buffer, spool, _CHUNK)
         else:
             places = Mirrors([self.url, *self.others])
             run(Download(places, staged, validations=validations, remote=remote))

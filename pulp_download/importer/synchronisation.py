@@ -132,7 +132,7 @@ class _Synchronisation:
         except DownloadError as error:
             self.summary.failed += 1
             self.recorder.failed(artifact, error)
-            self._settle(artifact, "failed", error)
+            self._work.tell.ended(self._work.download(artifact), error)
             return
         self._settle(artifact, "present" if is_here else "downloaded")
         self.recorder.note(Outcome(artifact.key, found_at(self._work.destination, artifact.path)))

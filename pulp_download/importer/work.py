@@ -92,7 +92,7 @@ class Work:
     def settle(self, artifact: Artifact, status: str, error: DownloadError | None = None) -> None:
         """Tell what came of an artifact that needed no run."""
         entry, found = artifact.entry, artifact.found
-        place = str(entry.mirrors[0]) if entry.mirrors else entry.source(self.lists.base)
+        place = str(entry.places(self.lists.base)[0])
         size = entry.size if entry.size is not None or found is None else found.size
         digests = dict(entry.digests)
         self.tell(Settled(entry.path, redacted(place), status, size, digests, error))

@@ -35,6 +35,9 @@ TRY_MEMBERS = {"url": (str,), "status": (int, type(None)), "type": (str,), "mess
 OUTCOMES = ["downloaded", "present", "failed", "cancelled"]
 PLANNED = ["would-download", "present", "failed"]
 
+# What --delete-extra adds to the outcomes, and to those of a dry run.
+DELETED = ("deleted", "would-delete")
+
 
 class Ended(NamedTuple):
     """How a run ended, and all it said. Whatever happened, it said nothing of its insides."""
@@ -51,6 +54,8 @@ class Ended(NamedTuple):
             keeps_the_contract(file)
         counts = last["summary"]
         outcomes = PLANNED if "would-download" in counts else OUTCOMES
+        asked_for = DELETED[outcomes is PLANNED]
+        outcomes = [*outcomes, asked_for] if asked_for in counts else outcomes
         assert list(last) == ["summary"]
         assert list(counts) == [*outcomes, "bytes", "seconds"]
         for outcome in outcomes:
@@ -96,6 +101,7 @@ def keeps_the_contract(file: dict[str, Any]) -> None:
         assert (file["error"]["type"] == "Cancelled") == (file["status"] == "cancelled")
     else:
         assert file["error"] is None
+    assert (file["url"] == "") == (file["status"] in DELETED), "no source has what is deleted"
 
 
 class Command:

@@ -16,6 +16,9 @@ MODIFIED_AT = 1699074367.0
 LATER = "Sun, 05 Nov 2023 05:06:07 GMT"
 LATER_AT = 1699160767.0
 
+# Where mirror keeps its lock and its catalog, in the destination.
+HOUSE = ".pulp-download"
+
 
 def sha256(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
@@ -56,6 +59,19 @@ def publish(server: FaultServer, files: Mapping[str, bytes], *, below: str = "")
 def asked(server: FaultServer) -> list[str]:
     """The decoded paths of all requests, sorted."""
     return sorted(unquote(request.path) for request in server.requests)
+
+
+def mirrored(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder but what mirror keeps for itself in its destinations.
+
+    There must be such, and no more than the lock and the catalog, closed and in one file.
+    """
+    files = tree(folder)
+    own = {path for path in files if HOUSE in path.split("/")[:-1]}
+    houses = {path.rpartition("/")[0] for path in own}
+    assert houses
+    assert own == {f"{house}/{name}" for house in houses for name in ("catalog.sqlite", "lock")}
+    return {path: body for path, body in files.items() if path not in own}
 
 
 def tree(folder: Path) -> dict[str, bytes]:

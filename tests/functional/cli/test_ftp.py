@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.cli.command import Command
-from tests.functional.cli.shelf import BODY, MODIFIED_AT, sha256, sums, tree
+from tests.functional.cli.shelf import BODY, MODIFIED_AT, mirrored, sha256, sums, tree
 from tests.servers import FaultServer, authority
 from tests.servers import reply as http_reply
 from tests.servers.ftp import FtpFaultServer, good, truncated
@@ -96,11 +96,13 @@ def test_mirror_fetches_what_a_manifest_over_ftp_lists_and_nothing_twice(
     publish(ftp)
     ftp.publish(place, content)
     ended = command("mirror", ftp.url(place), "dest", "--json")
-    assert ended.outcomes == dict.fromkeys(FILES, "downloaded")
-    assert tree(here) == {f"dest/{path}": body for path, body in FILES.items()}
+    copy = place.removeprefix("/repo/")
+    assert ended.outcomes == dict.fromkeys([*FILES, copy], "downloaded")
+    expected = {**FILES, copy: content}
+    assert mirrored(here) == {f"dest/{path}": body for path, body in expected.items()}
     assert retrieved(ftp) == sorted([place[1:], *(f"repo/{path}" for path in FILES)])
     ended = command("mirror", ftp.url(place), "dest", "--json")
-    assert ended.outcomes == dict.fromkeys(FILES, "present")
+    assert ended.outcomes == dict.fromkeys([*FILES, copy], "present")
     assert len(retrieved(ftp)) == 2 + len(FILES)
 
 
@@ -111,7 +113,7 @@ def test_mirror_goes_through_tls_where_that_is_wanted(
     ftps.publish("/repo/SHA256SUMS", sums(FILES))
     trust = ("--ca-cert", authority().file(here.parent))
     command("mirror", ftps.url("/repo/SHA256SUMS"), "dest", "--ftp-tls", *trust)
-    assert tree(here / "dest") == FILES
+    assert mirrored(here / "dest") == {**FILES, "SHA256SUMS": sums(FILES)}
     sessions = {one.session for one in ftps.commands}
     assert all(ftps.verbs(session)[0] == "AUTH" for session in sessions)
     ended = command("get", ftps.url("/repo/a.iso"), "--ftp-tls", "--json", status=1)
@@ -125,7 +127,7 @@ def test_ftp_and_http_stand_in_one_list(
     server.on("/y/b", http_reply(200, b"by http"))
     ftp.publish("/urls.txt", f"{ftp.url('/x/a')}\n{server.url('/y/b')}\n".encode())
     command("mirror", ftp.url("/urls.txt"), "dest")
-    assert tree(here / "dest") == {"x/a": b"by ftp", "y/b": b"by http"}
+    assert mirrored(here / "dest") == {"x/a": b"by ftp", "y/b": b"by http"}
     ended = command("mirror", ftp.url("/urls.txt"), "dest", "--json")
     assert ended.outcomes["x/a"] == "present"
 
@@ -142,7 +144,9 @@ def test_what_failed_is_tried_again_from_its_list(
     command("mirror", ftp.url("/repo/SHA256SUMS"), "dest", *failing, status=1)
     ftp.on("RETR", good("RETR"))
     command("mirror", "failed.jsonl", "dest")
-    assert tree(here / "dest") == FILES
+    assert mirrored(here / "dest") == FILES
+    command("mirror", ftp.url("/repo/SHA256SUMS"), "dest")
+    assert mirrored(here / "dest") == {**FILES, "SHA256SUMS": sums(FILES)}
 
 
 @pytest.mark.parametrize("path", ["/absent", "/repo", "/repo/"])

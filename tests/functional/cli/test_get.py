@@ -15,6 +15,7 @@ from tests.functional.cli.shelf import (
     MODIFIED_AT,
     asked,
     dated,
+    mirrored,
     sha256,
     tree,
 )
@@ -154,7 +155,7 @@ class TestStdout:
         url = server.url("/a")
         command("get", url, "--output", "-", "--failures", "failed.jsonl", status=1)
         command("mirror", "failed.jsonl", "dest")
-        assert tree(here / "dest") == {"a": BODY}
+        assert mirrored(here / "dest") == {"a": BODY}
 
 
 class TestExpectations:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.functional.asking import basic
 from tests.functional.cli.command import Command, finished, refused_usage
-from tests.functional.cli.shelf import BODY, dated, sha256, sums, tree
+from tests.functional.cli.shelf import BODY, HOUSE, dated, mirrored, sha256, sums, tree
 from tests.servers import FaultServer, cut, hold, reply, send, steps
 
 
@@ -150,12 +150,18 @@ class TestSecrets:
         said += ended.text + ended.stderr
         assert "2 failed" in said
         assert not [canary for canary in self.CANARIES if canary in said]
-        for name, body in tree(here).items():
+        kept = mirrored(here) if kind == "mirror" else tree(here)
+        for name, body in kept.items():
             if name not in ("pw", "token", "headers", "good", "failed"):
                 pytest.fail(f"{name} was left: {body!r}")
         failed = (here / "failed").read_text()
         assert [canary for canary in self.CANARIES if canary in failed] == ["query-canary"]
         assert (here / "failed").stat().st_mode & 0o777 == 0o600
+        if kind == "mirror":
+            catalog = (here / HOUSE / "catalog.sqlite").read_bytes()
+            found = [canary for canary in self.CANARIES if canary.encode() in catalog]
+            assert found == ["query-canary"], "without it no file could be asked for again"
+            assert (here / HOUSE).stat().st_mode & 0o777 == 0o700
         # They did arrive where they belong.
         headers = [dict(request.headers) for request in server.requests_to("/good")]
         assert {said["X-Key"] for said in headers} == {"header-canary"}
@@ -189,6 +195,18 @@ def test_the_digests_of_a_line_are_all_that_were_computed(
     server.on("/a", reply(200, BODY))
     server.on("/SHA256SUMS", reply(200, sums({"a": BODY})))
     ended = command("mirror", server.url("/SHA256SUMS"), "dest", "--json")
-    assert ended.file["digests"] == {"sha256": sha256(BODY)}
-    assert ended.file["url"] == server.url("/a")
+    told = {file["path"]: file for file in ended.files}
+    assert told["a"]["digests"] == {"sha256": sha256(BODY)}
+    assert told["a"]["url"] == server.url("/a")
+    manifest = sums({"a": BODY})
+    assert list(told) == ["a", "SHA256SUMS"]
+    assert timeless(told["SHA256SUMS"]) == {
+        "path": "SHA256SUMS",
+        "url": server.url("/SHA256SUMS"),
+        "status": "downloaded",
+        "size": len(manifest),
+        "digests": {"sha256": sha256(manifest)},
+        "attempts": [],
+        "error": None,
+    }
     assert json.loads(ended.stdout.splitlines()[-1])["summary"]["seconds"] > 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.cli.command import Command, finished
-from tests.functional.cli.shelf import BODY, asked, publish, sha256, tree
+from tests.functional.cli.shelf import BODY, asked, mirrored, publish, sha256, tree
 from tests.servers import FaultServer, hold, reply
 
 # Seconds in which an interrupted command has ended.
@@ -54,14 +54,19 @@ class TestMirror:
         )
         server.on("/r/list", reply(200, document))
         ended = command("mirror", server.url("/r/list"), "dest", "--json")
-        assert ended.outcomes == {"sub/x": "downloaded", "y": "downloaded"}
-        assert tree(here / "dest") == {"sub/x": BODY, "y": b"y"}
+        assert ended.outcomes == dict.fromkeys(["sub/x", "y", "list"], "downloaded")
+        assert mirrored(here / "dest") == {"sub/x": BODY, "y": b"y", "list": document}
         told = {line["path"]: line for line in ended.files}
         assert told["sub/x"]["url"] == other.url("/x")
         assert told["sub/x"]["digests"] == {"sha256": sha256(BODY)}
         assert [failed["type"] for failed in told["sub/x"]["attempts"]] == ["SizeMismatch"]
         ended = command("mirror", server.url("/r/list"), "dest", "--json")
-        assert ended.outcomes == {"sub/x": "present", "y": "present"}
+        assert ended.outcomes == dict.fromkeys(["sub/x", "y", "list"], "present")
+        assert [line["url"] for line in ended.files] == [
+            server.url("/r/x"),
+            "http://127.0.0.1:1/y",
+            server.url("/r/list"),
+        ]
 
     @pytest.mark.fault(159, 160)
     def test_a_bad_metalink_is_refused_as_a_whole_and_nothing_fetched(
@@ -121,10 +126,22 @@ class TestMirror:
         document = metalink(file("a", "http://127.0.0.1:1/a", "x/y"))
         ended = command("mirror", "-", "dest", stdin=document, status=2)
         assert "--base-url" in ended.stderr
+        assert tree(here) == {}
         command("mirror", "-", "dest", "--base-url", server.url("/r"), stdin=document)
-        assert tree(here) == {"dest/a": BODY}
+        assert mirrored(here) == {"dest/a": BODY}
         command("mirror", "-", "two", stdin=metalink(file("b", server.url("/r/x/y"))))
         assert (here / "two/b").read_bytes() == BODY
+
+    def test_what_is_there_is_told_with_its_first_place_in_full(
+        self, command: Command, server: FaultServer, here: Path
+    ) -> None:
+        publish(server, {"d/y": BODY}, below="/r")
+        server.on("/r/x.meta4", reply(200, metalink(file("y", "d/y"))))
+        arguments = ("mirror", server.url("/r/x.meta4"), "dest", "--json")
+        for status in ("downloaded", "present"):
+            line = command(*arguments).files[0]
+            assert (line["path"], line["status"]) == ("y", status)
+            assert line["url"] == server.url("/r/d/y")
 
     def test_what_failed_is_listed_with_all_its_places_and_learnt_ones_stay_so(
         self, command: Command, server: FaultServer, other: FaultServer, here: Path
@@ -161,7 +178,7 @@ class TestMirror:
         publish(other, {"a": BODY, "b": b"b"})
         seen = len(server.requests)
         command("mirror", "failed", "dest", *SECRETS)
-        assert tree(here / "dest") == {"a": BODY, "b": b"b"}
+        assert mirrored(here / "dest") == {"a": BODY, "b": b"b"}
         assert [request.headers["X-Key"] for request in server.requests[seen:]] == ["secret"]
         assert not [request for request in other.requests if b"secret" in request.raw]
 

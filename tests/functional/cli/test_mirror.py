@@ -13,9 +13,19 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.functional.cli.command import Command
-from tests.functional.cli.shelf import BODY, asked, dated, publish, sha256, sums, tree
-from tests.servers import FaultServer, reply
+from tests.functional.cli.command import Command, finished
+from tests.functional.cli.shelf import (
+    BODY,
+    HOUSE,
+    asked,
+    dated,
+    mirrored,
+    publish,
+    sha256,
+    sums,
+    tree,
+)
+from tests.servers import FaultServer, reply, steps
 
 FILES = {
     "a.iso": BODY,
@@ -48,22 +58,31 @@ JSONL = b"".join(
 
 
 class Listed(NamedTuple):
-    """A manifest, where it is published, and the folder that its names are relative to."""
+    """A manifest, where it is published, and the folder that its names are relative to.
+
+    ``copy`` is its place in the mirror, if it gets one.
+    """
 
     place: str
     content: bytes
+    copy: str | None
     root: str = "/repo"
 
 
+_INDEX = gzip.compress(PACKAGES)
 MANIFESTS = {
-    "checksums, text": Listed("/repo/SHA256SUMS", sums(FILES)),
-    "checksums, binary": Listed("/repo/x.iso.sha256?token=1", BINARY),
-    "checksums, tagged": Listed("/repo/CHECKSUM", TAGGED),
-    "PULP_MANIFEST": Listed("/repo/PULP_MANIFEST", PULP),
-    "Packages": Listed("/repo/dists/sid/main/binary-all/Packages", PACKAGES),
-    "Packages.gz": Listed("/dists/x/dists/a/b/Packages.gz", gzip.compress(PACKAGES), "/dists/x"),
-    "Packages.xz, flat": Listed("/repo/Packages.xz", lzma.compress(PACKAGES)),
-    "jsonl": Listed("/repo/failed.jsonl", JSONL),
+    "checksums, text": Listed("/repo/SHA256SUMS", sums(FILES), "SHA256SUMS"),
+    "checksums, binary": Listed("/repo/x.iso.sha256?token=1", BINARY, "x.iso.sha256"),
+    "checksums, tagged": Listed("/repo/CHECKSUM", TAGGED, "CHECKSUM"),
+    "PULP_MANIFEST": Listed("/repo/PULP_MANIFEST", PULP, "PULP_MANIFEST"),
+    "Packages": Listed(
+        "/repo/dists/sid/main/binary-all/Packages", PACKAGES, "dists/sid/main/binary-all/Packages"
+    ),
+    "Packages.gz": Listed(
+        "/dists/x/dists/a/b/Packages.gz", _INDEX, "dists/a/b/Packages.gz", "/dists/x"
+    ),
+    "Packages.xz, flat": Listed("/repo/Packages.xz", lzma.compress(PACKAGES), "Packages.xz"),
+    "jsonl": Listed("/repo/failed.jsonl", JSONL, None),
 }
 
 
@@ -75,13 +94,16 @@ def test_each_format_is_mirrored_once_and_then_found_present(
     place = listed.place.partition("?")[0]
     publish(server, FILES, below=listed.root)
     server.on(place, reply(200, listed.content))
+    expected = FILES if listed.copy is None else {**FILES, listed.copy: listed.content}
     ended = command("mirror", server.url(listed.place), "dest", "--json")
-    assert ended.outcomes == dict.fromkeys(FILES, "downloaded")
-    assert ended.summary["bytes"] == sum(map(len, FILES.values()))
-    assert tree(here) == {f"dest/{path}": body for path, body in FILES.items()}
+    assert ended.outcomes == dict.fromkeys(expected, "downloaded")
+    assert listed.copy in (None, ended.files[-1]["path"]), "behind what it lists"
+    assert ended.summary["bytes"] == sum(map(len, expected.values()))
+    assert mirrored(here) == {f"dest/{path}": body for path, body in expected.items()}
     assert len(server.requests) == 1 + len(FILES)
     ended = command("mirror", server.url(listed.place), "dest", "--json")
-    assert ended.outcomes == dict.fromkeys(FILES, "present")
+    assert ended.outcomes == dict.fromkeys(expected, "present")
+    assert ended.summary["bytes"] == 0
     assert [request.path for request in server.requests[1 + len(FILES) :]] == [place]
 
 
@@ -92,14 +114,14 @@ def test_a_list_of_urls_lands_under_their_paths_and_is_asked_for_conditionally(
     urls = f"# mine\n{server.url('/x/a')}\n{server.url('/y/b%20c?q=1')}\n".encode()
     server.on("/urls.txt", reply(200, urls))
     command("mirror", server.url("/urls.txt"), "dest")
-    assert tree(here / "dest") == {"x/a": BODY, "y/b c": b"b"}
+    assert mirrored(here / "dest") == {"x/a": BODY, "y/b c": b"b"}
     ended = command("mirror", server.url("/urls.txt"), "dest", "--json")
     assert ended.outcomes == {"x/a": "present", "y/b c": "present"}
     assert len(server.requests) == 6
     server.on("/x/a", dated(b"newer", "Mon, 06 Nov 2023 00:00:00 GMT"))
     ended = command("mirror", server.url("/urls.txt"), "dest", "--json")
     assert ended.outcomes == {"x/a": "downloaded", "y/b c": "present"}
-    assert tree(here / "dest") == {"x/a": b"newer", "y/b c": b"b"}
+    assert mirrored(here / "dest") == {"x/a": b"newer", "y/b c": b"b"}
 
 
 @pytest.mark.need("I3")
@@ -122,10 +144,15 @@ def test_a_rerun_fetches_only_what_is_missing_or_wrong(
         "damaged": "downloaded",
         "cut": "downloaded",
         "missing": "downloaded",
+        "SHA256SUMS": "present",
     }
     again = [request.path for request in server.requests[5:]]
     assert sorted(again) == ["/SHA256SUMS", "/cut", "/damaged", "/missing"]
-    assert tree(here / "dest") == {**files, "unlisted": b"mine"}
+    assert mirrored(here / "dest") == {
+        **files,
+        "SHA256SUMS": sums(files),
+        "unlisted": b"mine",
+    }
     after = (here / "dest/right").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
@@ -145,8 +172,10 @@ class TestSources:
         base = server.url("/base")
         command("mirror", "-", "three", "--base-url", base, stdin=sums(FILES))
         command("mirror", "a shelf#1/SHA256SUMS", "four", "--base-url", base)
-        for dest in ("one", "two", "three", "four"):
-            assert tree(here / dest) == FILES
+        copied = {**FILES, "SHA256SUMS": sums(FILES)}
+        for dest in ("one", "two", "four"):
+            assert mirrored(here / dest) == copied
+        assert mirrored(here / "three") == FILES
 
     def test_what_stdin_lists_by_name_alone_needs_a_base_url(
         self, command: Command, here: Path
@@ -165,7 +194,7 @@ class TestSources:
         base = server.url("/other/")
         arguments = ("--format", "checksums", "--base-url", base)
         command("mirror", server.url("/r/urls"), "dest", *arguments)
-        assert tree(here) == {"dest/a": BODY}
+        assert mirrored(here) == {"dest/a": BODY, "dest/urls": sums({"a": BODY})}
 
     @pytest.mark.fault(160)
     def test_a_fetched_list_of_local_files_is_refused(
@@ -196,7 +225,7 @@ class TestSources:
             ("http://host:port/urls", "malformed"),
         ]:
             assert words in command("mirror", source, "dest", status=2).stderr
-        assert tree(here) == {}
+        assert os.listdir(here) == []
 
 
 class TestSelection:
@@ -208,7 +237,7 @@ class TestSelection:
         server.on("/SHA256SUMS", reply(200, sums(files)))
         chosen = ("--include", "pool/*", "--include", "none", "--exclude", "*.udeb")
         command("mirror", server.url("/SHA256SUMS"), "dest", *chosen)
-        assert sorted(tree(here / "dest")) == ["pool/a/a.deb", "pool/b/b.deb"]
+        assert sorted(mirrored(here / "dest")) == ["SHA256SUMS", "pool/a/a.deb", "pool/b/b.deb"]
         assert asked(server) == ["/SHA256SUMS", "/pool/a/a.deb", "/pool/b/b.deb"]
 
     def test_a_dry_run_says_what_would_be_done_and_does_nothing(
@@ -216,6 +245,7 @@ class TestSelection:
     ) -> None:
         files = {"here": b"here", "missing": BODY, "wrong": b"wrong", "folder": b"", "extra": b""}
         lines = "".join(f"{name},{sha256(body)},{len(body)}\n" for name, body in files.items())
+        copy = len(lines)
         server.on("/PULP_MANIFEST", reply(200, lines.encode()))
         for name, body in {"here": b"here", "wrong": b"other", "folder/x": b"x"}.items():
             (here / "dest" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -229,17 +259,20 @@ class TestSelection:
             "wrong": "would-download",
             "folder": "failed",
             "extra": "would-download",
+            "PULP_MANIFEST": "would-download",
         }
-        assert ended.summary["bytes"] == len(BODY) + len(b"wrong")
+        assert ended.summary["bytes"] == len(BODY) + len(b"wrong") + copy
         ended = command("mirror", source, "dest", "--dry-run", "--exclude", "folder", "--quiet")
         assert sorted(ended.text.splitlines()) == [
+            "would-download: PULP_MANIFEST",
             "would-download: extra",
             "would-download: missing",
             "would-download: wrong",
         ]
         chosen = ("--include", "here")
         ended = command("mirror", source, "dest", "--dry-run", "--json", *chosen)
-        assert ended.summary == {"would-download": 0, "present": 1, "failed": 0, "bytes": 0}
+        assert ended.outcomes == {"here": "present", "PULP_MANIFEST": "would-download"}
+        assert ended.summary == {"would-download": 1, "present": 1, "failed": 0, "bytes": copy}
         command("mirror", source, "absent", "--dry-run", "--include", "missing")
         assert set(asked(server)) == {"/PULP_MANIFEST"}
         assert tree(here) == before
@@ -289,6 +322,7 @@ def test_a_manifest_with_a_bad_line_is_refused_as_a_whole_and_nothing_fetched(
         assert ended.stdout == b""
     assert asked(server) == sorted(f"/{number}/{name}" for number in range(len(REFUSED[name])))
     assert tree(here) == {"old/good1": b"old"}
+    assert os.listdir(here / "old") == ["good1"]
     assert not (here / "new").exists()
 
 
@@ -300,7 +334,7 @@ def test_a_truncated_compressed_index_is_refused_as_a_whole(
     ended = command("mirror", server.url("/Packages.gz"), "dest", status=2)
     assert "truncated gzip data" in ended.stderr
     assert len(server.requests) == 1
-    assert tree(here) == {}
+    assert os.listdir(here) == []
 
 
 @pytest.mark.fault(161)
@@ -329,8 +363,17 @@ class TestTheDestination:
         (here / "dest/a/x").mkdir(parents=True)
         (here / "dest/b").write_bytes(b"a file in the place of a folder")
         ended = command("mirror", server.url("/SHA256SUMS"), "dest", "--json", status=1)
-        assert ended.outcomes == {"a": "failed", "b/c": "failed", "d": "downloaded"}
-        assert {file["error"]["type"] for file in ended.files if file["error"]} == {"WriteError"}
+        assert ended.outcomes == {
+            "a": "failed",
+            "b/c": "failed",
+            "d": "downloaded",
+            "SHA256SUMS": "cancelled",
+        }
+        assert {file["error"]["type"] for file in ended.files if file["status"] == "failed"} == {
+            "WriteError"
+        }
+        assert ended.files[-1]["error"]["message"] == "not published: 2 files are missing"
+        assert mirrored(here / "dest") == {"b": b"a file in the place of a folder", "d": b"d"}
 
     def test_a_planted_symlink_never_leads_outside(
         self, command: Command, server: FaultServer, here: Path
@@ -354,10 +397,49 @@ class TestTheDestination:
             "deep/er/canary": "failed",
             "file": "downloaded",
             "loop/a": "failed",
+            "SHA256SUMS": "cancelled",
         }
         assert tree(here / "outside") == {"canary": b"canary"}
         assert (here / "dest/file").read_bytes() == b"new"
         assert not (here / "dest/file").is_symlink()
+
+    @pytest.mark.parametrize("given", [[], ["--dry-run"]])
+    @pytest.mark.parametrize("planted", ["a folder", "a database"])
+    def test_a_symlink_planted_for_the_catalog_is_not_followed(
+        self, command: Command, server: FaultServer, here: Path, planted: str, given: list[str]
+    ) -> None:
+        publish(server, {"a": BODY})
+        server.on("/SHA256SUMS", reply(200, sums({"a": BODY})))
+        (here / "outside").mkdir()
+        (here / "outside/catalog.sqlite").touch()
+        (here / "dest").mkdir()
+        if planted == "a folder":
+            os.symlink("../outside", here / "dest" / HOUSE)
+        else:
+            (here / "dest" / HOUSE).mkdir()
+            os.symlink("../../outside/catalog.sqlite", here / "dest" / HOUSE / "catalog.sqlite")
+        before = sorted(here.rglob("*"))
+        ended = command("mirror", server.url("/SHA256SUMS"), "dest", *given, status=2)
+        assert "a symbolic link, which is not followed" in ended.stderr
+        assert tree(here / "outside") == {"catalog.sqlite": b""}
+        assert sorted(here.rglob("*")) == before
+
+    def test_a_second_run_at_the_same_time_is_turned_away(
+        self, command: Command, server: FaultServer, here: Path
+    ) -> None:
+        server.on("/SHA256SUMS", reply(200, sums({"a": BODY})))
+        gate = server.gate()
+        server.on("/a", steps(gate, reply(200, BODY)))
+        arguments = ("mirror", server.url("/SHA256SUMS"), "dest", "--json")
+        with command.started(*arguments) as process:
+            gate.wait_for(1)
+            ended = command(*arguments, status=2)
+            assert f"dest: another run (process {process.pid}) is at work here" in ended.stderr
+            assert ended.stdout == b""
+            gate.open()
+            assert finished(process).status == 0
+        assert mirrored(here / "dest") == {"a": BODY, "SHA256SUMS": sums({"a": BODY})}
+        assert asked(server) == ["/SHA256SUMS", "/a"]
 
     def test_a_symlink_to_the_destination_itself_is_the_callers_wish(
         self, command: Command, server: FaultServer, here: Path
@@ -367,7 +449,7 @@ class TestTheDestination:
         (here / "real").mkdir()
         os.symlink("real", here / "dest")
         command("mirror", server.url("/SHA256SUMS"), "dest")
-        assert tree(here / "real") == {"a": BODY}
+        assert mirrored(here / "real") == {"a": BODY, "SHA256SUMS": sums({"a": BODY})}
 
 
 class TestFailures:
@@ -383,7 +465,8 @@ class TestFailures:
         (here / "failed").touch(mode=0o644)
         common = ("--retries", "0", "--json", "--failures", "failed")
         ended = command("mirror", server.url("/SHA256SUMS"), "dest", *common, status=1)
-        assert sorted(ended.outcomes.values()) == ["downloaded", "failed", "failed", "failed"]
+        assert ended.outcomes["SHA256SUMS"] == "cancelled"
+        assert sorted(ended.outcomes.values()) == ["cancelled", "downloaded", *["failed"] * 3]
         assert (here / "failed").stat().st_mode & 0o777 == 0o600
         assert [set(json.loads(line)) for line in (here / "failed").read_text().splitlines()] == [
             {"path", "url", "size", "digests"}
@@ -396,8 +479,46 @@ class TestFailures:
         ended = command("mirror", "failed", "dest", "--json", "--failures", "failed")
         assert ended.outcomes == dict.fromkeys(["x/gone", "x/wrong", "y?z&é"], "downloaded")
         assert len(server.requests) == seen + 3
-        assert tree(here / "dest") == files
+        assert mirrored(here / "dest") == files
         assert (here / "failed").read_bytes() == b""
+        command("mirror", server.url("/SHA256SUMS"), "dest")
+        assert mirrored(here / "dest") == {**files, "SHA256SUMS": sums(files)}
+        assert len(server.requests) == seen + 4
+
+    def test_the_old_list_stays_if_the_manifest_is_refused(
+        self, command: Command, server: FaultServer, here: Path
+    ) -> None:
+        server.on("/SHA256SUMS", reply(200, b"no checksum\n"))
+        (here / "failed").write_bytes(b"what failed before\n")
+        given = ("--failures", "failed")
+        command("mirror", server.url("/SHA256SUMS"), "dest", *given, status=2)
+        assert (here / "failed").read_bytes() == b"what failed before\n"
+
+    def test_what_could_not_be_put_in_its_place_is_listed_too(
+        self, command: Command, server: FaultServer, here: Path
+    ) -> None:
+        """In a dry run as well: what fails is a place that is taken."""
+        manifest = sums({"a": BODY})
+        publish(server, {"a": BODY})
+        server.on("/SHA256SUMS", reply(200, manifest))
+        (here / "dest/SHA256SUMS/x").mkdir(parents=True)
+        arguments = ("mirror", server.url("/SHA256SUMS"), "dest", "--json", "--failures", "failed")
+        for done, given in [("would-download", ["--dry-run"]), ("downloaded", [])]:
+            ended = command(*arguments, *given, status=1)
+            assert ended.outcomes == {"a": done, "SHA256SUMS": "failed"}
+            (failed,) = (file for file in ended.files if file["path"] == "SHA256SUMS")
+            assert failed["error"]["type"] == "WriteError"
+            (entry,) = [json.loads(line) for line in (here / "failed").read_text().splitlines()]
+            assert entry == {
+                "path": "SHA256SUMS",
+                "url": server.url("/SHA256SUMS"),
+                "size": len(manifest),
+                "digests": {"sha256": sha256(manifest)},
+            }
+        (here / "dest/SHA256SUMS/x").rmdir()
+        (here / "dest/SHA256SUMS").rmdir()
+        command("mirror", "failed", "dest")
+        assert mirrored(here / "dest") == {"a": BODY, "SHA256SUMS": manifest}
 
     def test_what_get_could_not_fetch_is_a_list_too(
         self, command: Command, server: FaultServer, here: Path
@@ -410,7 +531,7 @@ class TestFailures:
         command("get", server.url("/b"), *elsewhere, "--failures", "2.jsonl", status=1)
         command("mirror", "1.jsonl", "dest")
         command("mirror", "2.jsonl", "dest")
-        assert tree(here / "dest") == {"a": BODY, "b~": BODY}
+        assert mirrored(here / "dest") == {"a": BODY, "b~": BODY}
         assert server.requests[-2].target == "/a?key=v"
 
 
@@ -456,7 +577,7 @@ class TestCredentials:
         server.on("/urls", reply(200, urls.encode()))
         source = server.url("/urls", userinfo=userinfo)
         command("mirror", source, "dest", *given)
-        assert tree(here / "dest") == {"a": b"a", "b": b"b"}
+        assert mirrored(here / "dest") == {"a": b"a", "b": b"b"}
         assert [request.headers.all(field) for request in server.requests] == [[expected]] * 2
         (request,) = other.requests
         assert b"secret" not in request.raw

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.cli.command import Command
-from tests.functional.cli.shelf import BODY, asked, publish, sha256, sums, tree
+from tests.functional.cli.shelf import BODY, asked, mirrored, publish, sha256, sums
 from tests.servers import FaultServer, reply, truncated
 
 FILES = {"a.iso": BODY, "pool/b c+d.deb": b"another\n", "a+%.rpm": b"xy"}
@@ -45,9 +45,11 @@ def test_a_mirror_list_names_more_places_of_all_that_is_relative(
     ended = command(
         "mirror", server.url("/repo/SHA256SUMS"), "dest", "--mirror-list", where, "--json"
     )
-    assert ended.outcomes == dict.fromkeys(FILES, "downloaded")
-    assert tree(here / "dest") == FILES
-    assert {file["url"].split("/r/")[0] for file in ended.files} == {others[1].url("")}
+    assert ended.outcomes == dict.fromkeys([*FILES, "SHA256SUMS"], "downloaded")
+    assert mirrored(here / "dest") == {**FILES, "SHA256SUMS": sums(FILES)}
+    places = {file["path"]: file["url"] for file in ended.files}
+    assert places.pop("SHA256SUMS") == server.url("/repo/SHA256SUMS")
+    assert {place.split("/r/")[0] for place in places.values()} == {others[1].url("")}
 
 
 def test_variables_of_a_mirror_list_are_given_by_name(
@@ -58,7 +60,7 @@ def test_variables_of_a_mirror_list_are_given_by_name(
     publish(others[0], FILES, below="/9/x86_64")
     arguments = ["mirror", server.url("/SHA256SUMS"), "dest", "--mirror-list", "list", "--json"]
     ended = command(*arguments, "--mirror-var", "releasever=9", "--mirror-var", "basearch=x86_64")
-    assert ended.outcomes == dict.fromkeys(FILES, "downloaded")
+    assert ended.outcomes == dict.fromkeys([*FILES, "SHA256SUMS"], "downloaded")
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense\n", b"http://a/$releasever\n"])
@@ -70,6 +72,7 @@ def test_a_mirror_list_that_cannot_be_used_is_refused_and_nothing_is_fetched(
     ended = command("mirror", server.url("/SHA256SUMS"), "dest", "--mirror-list", "list", status=2)
     assert "list" in ended.stderr
     assert asked(server) == ["/SHA256SUMS"]
+    assert not (here / "dest").exists()
 
 
 def test_more_places_of_one_file_are_asked_when_the_first_fails(
@@ -99,7 +102,7 @@ def test_bytes_are_limited_for_all_files_together(
     began = time.monotonic()
     command("mirror", server.url("/SHA256SUMS"), "dest", "--limit-rate", "100K")
     assert time.monotonic() - began > 200_000 / 102_400 * 0.9
-    assert tree(here / "dest") == files
+    assert mirrored(here / "dest") == {**files, "SHA256SUMS": sums(files)}
 
 
 @pytest.mark.need("I9")

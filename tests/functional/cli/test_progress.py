@@ -17,9 +17,10 @@ from pulp_download import Download, SizeMismatch
 from pulp_download.cli import progress
 from pulp_download.cli.progress import Bars, Lines, Nothing, display, readable
 from pulp_download.events import Finished, Progressed, Started
+from pulp_download.importer.telling import Settled
 from pulp_download.result import Result
 from tests.functional.cli.command import PATIENCE, ROOT, Command, Ended, finished
-from tests.functional.cli.shelf import BODY, sums, tree
+from tests.functional.cli.shelf import BODY, mirrored, sums
 from tests.servers import FaultServer, reply, response_bytes, send, steps
 
 
@@ -85,14 +86,18 @@ class TestOnATerminal:
             gate.open()
             ended = finished(process)
         assert ended.status == 1
-        assert tree(command.cwd / "dest") == {"slow.iso": BODY}
+        assert mirrored(command.cwd / "dest") == {"slow.iso": BODY}
         return ended
 
     def test_bars_are_drawn_while_files_come_and_stdout_is_left_alone(
         self, command: Command, server: FaultServer, terminal: Terminal
     ) -> None:
         ended = self.watched(command, server, terminal, "--json", until=b"slow.iso")
-        assert ended.outcomes == {"slow.iso": "downloaded", "gone": "failed"}
+        assert ended.outcomes == {
+            "slow.iso": "downloaded",
+            "gone": "failed",
+            "SHA256SUMS": "cancelled",
+        }
         assert b"all files" in terminal.rest()
         assert b"\x1b[" in terminal.drawn
 
@@ -100,8 +105,25 @@ class TestOnATerminal:
         self, command: Command, server: FaultServer, terminal: Terminal
     ) -> None:
         ended = self.watched(command, server, terminal, until=b"failed: gone")
-        assert ended.text.startswith("1 downloaded, 0 present, 1 failed")
+        assert ended.text.startswith("1 downloaded, 0 present, 1 failed, 1 cancelled; ")
         assert b"404 Not Found" in terminal.rest()
+
+    def test_what_is_known_to_be_there_is_counted_and_the_manifest_too(
+        self, command: Command, server: FaultServer, terminal: Terminal
+    ) -> None:
+        files = {"known": b"known", "slow.iso": BODY}
+        server.on("/known", reply(200, b"known"))
+        gate = server.gate()
+        server.on("/slow.iso", steps(gate, reply(200, BODY)))
+        server.on("/SHA256SUMS", [reply(200, sums(some)) for some in ({"known": b"known"}, files)])
+        given = ("mirror", server.url("/SHA256SUMS"), "dest")
+        command(*given)
+        with command.started(*given, env=WATCH, stderr=terminal.inside) as process:
+            gate.wait_for(1)
+            terminal.wait_for(b" 1/3 ")
+            gate.open()
+            assert finished(process).status == 0
+        assert mirrored(command.cwd / "dest") == {**files, "SHA256SUMS": sums(files)}
 
     @pytest.mark.parametrize("option", ["--no-progress", "--quiet"])
     def test_nothing_is_drawn_if_not_wanted(
@@ -152,7 +174,8 @@ class TestLines:
                 lines(event)  # type: ignore[arg-type]
             return capsys.readouterr().err
 
-        with Lines(total) as lines:
+        with Lines() as lines:
+            lines.expect(total)
             assert line_at(0, Started(ONE), Started(TWO), Progressed(ONE, 1000, 4096)) == ""
             assert line_at(9.9, Progressed(ONE, 2048, 4096)) == ""
             assert line_at(10, Progressed(TWO, 1024, None)) == f"0{of} files, 3.0 KiB\n"
@@ -180,17 +203,18 @@ def test_the_display_follows_the_terminal_and_the_wish(
     on_terminal: Callable[[bool], None],
 ) -> None:
     on_terminal(True)
-    assert isinstance(display(wanted=True, total=None), Bars)
-    assert isinstance(display(wanted=False, total=None), Nothing)
+    assert isinstance(display(wanted=True), Bars)
+    assert isinstance(display(wanted=False), Nothing)
     on_terminal(False)
-    assert isinstance(display(wanted=True, total=None), Lines)
-    assert isinstance(display(wanted=False, total=None), Nothing)
+    assert isinstance(display(wanted=True), Lines)
+    assert isinstance(display(wanted=False), Nothing)
 
 
 @pytest.mark.parametrize("total", [None, 30])
 def test_bars_are_made_of_events_alone_in_any_number_and_order(total: int | None) -> None:
     many = [Download(f"http://host/{number}", "x" * 100 + str(number)) for number in range(30)]
-    with Bars(total) as bars:
+    with Bars() as bars:
+        bars.expect(total)
         bars(Progressed(ONE, 10, 100))
         bars(Finished(ONE, None, None, 0.1))
         for download in many:
@@ -201,8 +225,10 @@ def test_bars_are_made_of_events_alone_in_any_number_and_order(total: int | None
             bars(Progressed(download, 20, 20))
             bars(Finished(download, result_of(download, 20), None, 0.1))
         (whole,) = bars._progress.tasks
+        bars(Settled("known", "http://host/known", "present", 9999))
+        bars(Settled("extra", "", "deleted", 9999))
         assert whole.completed == 600
-        assert whole.fields["count"] == ("31" if total is None else "31/30")
+        assert whole.fields["count"] == ("32" if total is None else "32/30")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from pulp_download.partials import stem_of
 from tests.functional.cli.command import Command
-from tests.functional.cli.shelf import BODY, sha256, sums, tree
+from tests.functional.cli.shelf import BODY, mirrored, sha256, sums, tree
 from tests.functional.cli.test_signals import stopped
 from tests.servers import FaultServer, Script, published, reply, stalled_body, truncated
 
@@ -77,9 +77,9 @@ def test_mirror_goes_on_with_what_a_killed_one_had(
         process.kill()
         process.wait()
     ended = command(*arguments)
-    assert ended.outcomes == {"d/f": "downloaded"}
-    assert ended.file["digests"] == {"sha256": sha256(BODY)}
-    assert tree(here / "dest") == {"d/f": BODY}
+    assert ended.outcomes == {"d/f": "downloaded", "SHA256SUMS": "downloaded"}
+    assert ended.files[0]["digests"] == {"sha256": sha256(BODY)}
+    assert mirrored(here / "dest") == {"d/f": BODY, "SHA256SUMS": sums({"d/f": BODY})}
     assert ranges(server, "/d/f") == [None, f"bytes={HALF}-"]
 
 
@@ -91,7 +91,7 @@ def test_mirror_leaves_no_partial_of_what_is_no_longer_listed(
     server.default(BROKEN)
     command("mirror", server.url("/old/SHA256SUMS"), "dest", "--retries", "0", status=1)
     assert left_in(here / "dest") == partials("f")
-    for name in tree(here / "dest"):
+    for name in mirrored(here / "dest"):
         os.utime(here / "dest" / name, (0, time.time() - 60))
     filtered = ["--include", "x"]
     command("mirror", server.url("/new/SHA256SUMS"), "dest", "--retries", "0", *filtered)
@@ -100,7 +100,7 @@ def test_mirror_leaves_no_partial_of_what_is_no_longer_listed(
     assert left_in(here / "dest") == partials("g")
     server.default(GOOD)
     command("mirror", server.url("/new/SHA256SUMS"), "dest")
-    assert tree(here / "dest") == {"g": BODY}
+    assert mirrored(here / "dest") == {"g": BODY, "SHA256SUMS": sums({"g": BODY})}
 
 
 def test_a_partial_of_a_file_that_failed_again_is_still_of_use(
@@ -110,11 +110,11 @@ def test_a_partial_of_a_file_that_failed_again_is_still_of_use(
     server.on("/f", [BROKEN, reply(404), GOOD])
     arguments = ("mirror", server.url("/SHA256SUMS"), "dest", "--retries", "0")
     command(*arguments, status=1)
-    for name in tree(here / "dest"):
+    for name in mirrored(here / "dest"):
         os.utime(here / "dest" / name, (0, time.time() - 60))
     command(*arguments, status=1)
     command(*arguments)
-    assert tree(here / "dest") == {"f": BODY}
+    assert mirrored(here / "dest") == {"f": BODY, "SHA256SUMS": sums({"f": BODY})}
     assert ranges(server, "/f") == [None, f"bytes={HALF}-", f"bytes={HALF}-"]
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
 import subprocess
+import termios
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.functional.cli.command import Command, Ended, finished, next_line, said
-from tests.functional.cli.shelf import BODY, sha256, sums, tree
+from tests.functional.cli.command import PATIENCE, Command, Ended, finished, next_line, said
+from tests.functional.cli.shelf import BODY, HOUSE, mirrored, sha256, sums, tree
 from tests.servers import FaultServer, hold, reply, stalled_body, steps
 
 # Seconds within which a run must be over.
@@ -26,6 +29,15 @@ def stopped(
     ended = finished(process)
     assert time.monotonic() - started < within
     return ended
+
+
+def taken_from(pipe: int) -> None:
+    """Return once the other end has read all that the pipe held."""
+    deadline = time.monotonic() + PATIENCE
+    held = bytearray(4)
+    while fcntl.ioctl(pipe, termios.FIONREAD, held) or any(held):
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
 
 
 @pytest.mark.need("I10")
@@ -152,7 +164,23 @@ def test_an_interruption_while_a_manifest_or_a_stream_is_fetched(
         ended = stopped(process)
     assert (ended.status, ended.stderr) == (130, "")
     assert BODY[:9].startswith(ended.stdout)
-    assert tree(here) == {}
+    assert os.listdir(here) == []
+
+
+@pytest.mark.fault(124)
+def test_an_interruption_need_not_wait_for_a_manifest_that_is_piped_in(
+    command: Command, here: Path
+) -> None:
+    with command.started("mirror", "-", "dest", "--verbose") as process:
+        assert process.stdin is not None
+        process.stdin.write(b"# half a list\n")
+        taken_from(process.stdin.fileno())
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(AT_ONCE) == 130
+        assert time.monotonic() - started < AT_ONCE
+        assert finished(process).stdout == b""
+    assert os.listdir(here) == []
 
 
 @pytest.mark.fault(125)
@@ -174,10 +202,18 @@ def test_after_a_kill_the_old_file_stands_and_the_next_run_completes_the_mirror(
         process.wait()
     there = tree(here / "dest")
     assert (there.pop("done"), there.pop("cut")) == (b"done", b"old")
+    of_database = {name for name in there if name.startswith(f"{HOUSE}/catalog.sqlite")}
+    for name in (f"{HOUSE}/lock", f"{HOUSE}/staging/manifest", *of_database):
+        del there[name]
     assert all(name.startswith(".") and name.endswith(".part") for name in there)
     ended = command(*arguments)
-    assert ended.outcomes == {"done": "present", "cut": "downloaded"}
-    assert (here / "dest/cut").read_bytes() == BODY
+    assert ended.outcomes == {
+        "done": "present",
+        "cut": "downloaded",
+        "SHA256SUMS": "downloaded",
+    }
+    assert mirrored(here / "dest") == {"done": b"done", "cut": BODY, "SHA256SUMS": sums(files)}
+    assert len(server.requests_to("/done")) == 1
 
 
 class TestNobodyReads:

@@ -158,7 +158,7 @@ class TestObservers:
         stock.files["pool/broken"] = b"never comes whole"
         stock.server.on("/pool/broken", reply(404))
         sync = Sync(remote, dest, stock.url)  # whose observer refuses a second end
-        assert sync.ends.listed == [6]
+        assert sync.ends.listed == [7]
         assert sync.ends.outcomes == {
             **dict.fromkeys(stock.files, "downloaded"),
             "pool/broken": "failed",

@@ -25,7 +25,7 @@ class TestKnown:
     ) -> None:
         first = Sync(remote, dest, stock.url)
         assert first.ends.outcomes == dict.fromkeys(stock.all, "downloaded")
-        assert first.ends.listed == [5]
+        assert first.ends.listed == [6]
         assert first.summary.changes == (6, 0, 0)
         assert first.counts == {"downloaded": 6}
         assert first.summary.bytes == sum(map(len, stock.all.values()))

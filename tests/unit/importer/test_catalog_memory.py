@@ -21,7 +21,8 @@ from pulp_download.manifests import ManifestEntry
 
 def entries(count):
     for n in range(count):
-        yield ManifestEntry(f"pool/{n % 997}/{n:09}.rpm", size=n, digests=(("sha256", f"{n:064x}"),))
+        digest = ("sha256", f"{n:064x}")
+        yield ManifestEntry(f"pool/{n % 997}/{n:09}.rpm", size=n, digests=(digest,))
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

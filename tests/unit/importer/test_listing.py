@@ -116,17 +116,20 @@ def test_a_source_forgets_only_what_it_has_listed_itself(repository: Repository)
     assert repository.listed(["a", "b", "c", "d"]) == {"a", "c"}
 
 
-def test_a_file_of_two_sources_belongs_to_the_one_that_listed_it_last(
+def test_what_two_sources_list_stays_listed_until_both_list_it_no_more(
     repository: Repository,
 ) -> None:
     take(repository, "a", by=HERE)
     repository.record([present(known(repository, "a"))])
-    assert take(repository, "a", by=THERE) == Changes(new=0, changed=0, gone=0)
+    assert take(repository, "a", by=THERE) == Changes(new=1, changed=0, gone=0)
     assert known(repository, "a").state == "present"
+    assert known(repository, "a").source_key == repository.source(HERE)
+    assert repository.standing().files == {"present": 1, "missing": 0, "failed": 0}
+    assert take(repository, by=HERE) == Changes(new=0, changed=0, gone=1)
+    assert repository.listed(["a"]) == {"a"}
     assert known(repository, "a").source_key == repository.source(THERE)
-    assert paths(listed(repository, HERE)) == []
-    assert take(repository, by=HERE) == Changes(new=0, changed=0, gone=0)
-    assert paths(listed(repository, THERE)) == ["a"]
+    assert take(repository, by=THERE) == Changes(new=0, changed=0, gone=1)
+    assert repository.listed(["a"]) == set()
 
 
 def test_two_destinations_in_one_database_know_nothing_of_each_other(catalog: Catalog) -> None:
