@@ -43,7 +43,7 @@ A part of it:
   SHA256SUMS: downloaded
   downloaded 2, present 0
 All of it:
-  the manifest is good: 3 files
+  the manifest is good: 4 files
   pool/000.bin: present
   pool/001.bin: fetched or found
   pool/002.bin: fetched or found

@@ -70,6 +70,8 @@ SAMPLES: dict[str, DownloadError] = {
         errors.PieceMismatch(3, 300, 100, url="http://a.test/"),
         errors.ManifestError("two fields", line=7, url="http://a.test/"),
         errors.WriteError("no space", path="/a/b", errno=28),
+        errors.DestinationBusy("another run is at work here", path="/a"),
+        errors.CatalogError("made by a newer release"),
         errors.Cancelled("the batch was closed", url="http://a.test/"),
     )
 }

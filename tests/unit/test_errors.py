@@ -12,7 +12,9 @@ from pulp_download import errors
 from pulp_download.errors import (
     BadStatus,
     Cancelled,
+    CatalogError,
     ConnectionFailed,
+    DestinationBusy,
     DigestMismatch,
     DownloadError,
     FailedTry,
@@ -104,6 +106,8 @@ EXAMPLES: list[tuple[DownloadError, str, bool, bool]] = [
     (ManifestError("why"), "why", False, False),
     (WriteError("No space", path="/a", errno=28), "/a: No space", False, True),
     (WriteError("no writer"), "no writer", False, True),
+    (DestinationBusy("busy", path="/a"), "/a: busy", False, True),
+    (CatalogError("newer"), "newer", False, True),
     (Cancelled(), "cancelled", False, True),
     (Cancelled("the remote was closed", url=URL), f"{URL}: the remote was closed", False, True),
 ]

@@ -743,7 +743,7 @@ def test_a_file_that_cannot_be_read_to_its_end_is_a_write_error(
 ) -> None:
     (tmp_path / "a").write_bytes(b"there")
     descriptor = os.open(tmp_path / "a", os.O_WRONLY)
-    found = ExistingFile(descriptor, os.fstat(descriptor), "a")
+    found = ExistingFile(descriptor, os.fstat(descriptor), "a", None)
     try:
         with pytest.raises(WriteError):
             list(found.chunks())
