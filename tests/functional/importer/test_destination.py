@@ -51,7 +51,7 @@ class TestLock:
         assert Sync(remote, dest, stock.url).counts == {"present": 7}
 
     def test_the_lock_of_a_killed_holder_is_free(
-        self, stock: Stock, remote: Remote, dest: Path, command: Command, tmp_path: Path
+        self, stock: Stock, dest: Path, command: Command, tmp_path: Path
     ) -> None:
         stock.files["pool/held"] = b"held"
         gate = stock.server.gate()
@@ -63,7 +63,7 @@ class TestLock:
             process.wait()
         assert (dest / OWN / "lock").read_text() == f"{process.pid}\n"
         gate.open()
-        Sync(remote, dest, stock.url)
+        command("mirror", stock.url, dest)
         assert tree(dest) == stock.all
 
     def test_a_lock_file_that_nobody_holds_is_no_lock(
