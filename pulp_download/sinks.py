@@ -42,6 +42,8 @@ class FileSink:
         self._kept = False
         self.is_dated = writer.keep
         self.is_lasting = writer.resume
+        # One that will be dated looks old to sweepers before it has its name.
+        self._is_held = writer.keep or writer.resume
         self.mtime: float | None = None
 
     def __enter__(self) -> Self:
@@ -195,14 +197,14 @@ class FileSink:
     def _open_temporary(self, prefix: str) -> None:
         # Short and independent of the final name, which may already be as long as a name can be.
         while True:
-            self._temporary = prefix + temporary_name()
+            self._temporary = prefix + temporary_name(held=self._is_held)
             try:
                 # The kernel applies the umask, so that no window with another mode exists.
                 self._file = os.open(self._temporary, _NEW_FILE, 0o666, dir_fd=self._directory)
             except BaseException:
                 self._temporary = ""  # whatever has that name is not ours
                 raise
-            if hold(self._file):
+            if not self._is_held or hold(self._file):
                 return
             os.close(self._file)
             self._file = None
@@ -229,12 +231,14 @@ class FileSink:
             if self._writer.fsync:
                 os.fsync(self._file)
             descriptor, self._file = self._file, None
-            lock = os.dup(descriptor)  # which is needed until the file has its name
+            # The lock is needed until the file has its name.
+            lock = os.dup(descriptor) if self._is_held else None
             try:
                 os.close(descriptor)  # NFS tells here that the disk is full
                 self._rename()
             finally:
-                os.close(lock)
+                if lock is not None:
+                    os.close(lock)
             self._temporary = ""
             if self._partial is not None:
                 partial, self._partial = self._partial, None

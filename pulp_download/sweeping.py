@@ -12,9 +12,9 @@ from pulp_download.partials import LIFETIME, claim, remove_nobodys
 log = logging.getLogger(__name__)
 
 _PARTIAL = re.compile(r"\.([0-9a-f]{24})(?:\.facts)?\.part")
-_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.part")
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}(\.free)?\.part")
 
-# Seconds after which a temporary file is nobody's where the file system knows no locks. A transfer
+# Seconds after which a temporary file is nobody's where it is not held, or cannot be. A transfer
 # that writes nothing for a minute has stalled; a day is for clocks and consumers.
 _ABANDONED = 86_400.0
 
@@ -74,6 +74,7 @@ def _is_dropped(stem: str, directory: int, since: float) -> bool:
 
 def _is_removed(name: str, directory: int) -> bool:
     try:
-        return remove_nobodys(name, directory, before=time.time() - _ABANDONED)
+        held = not name.endswith(".free.part")
+        return remove_nobodys(name, directory, held=held, before=time.time() - _ABANDONED)
     except OSError:
         return False

@@ -32,7 +32,7 @@ def test_names_are_short_hidden_and_made_of_the_targets(folder: Path) -> None:
     assert STEM == "3b9c358f36f0a31b6ad3e14f"
     assert len(stem_of("\u20ac" * 85)) == len(nobodys_stem()) == 24
     assert stem_of("\udcff") != stem_of("\udcfe")
-    assert len({temporary_name() for _ in range(100)}) == 100
+    assert len({temporary_name(held=True) for _ in range(100)}) == 100
     partial = claimed(folder)
     os.close(partial.create())
     assert sorted(os.listdir(folder)) == [f".{STEM}.facts.part", f".{STEM}.part"]

@@ -115,6 +115,26 @@ def test_what_nobody_can_trust_goes_at_once(folder: Path, data: bytes) -> None:
 
 
 @pytest.mark.fault(132)
+@pytest.mark.parametrize(("age", "is_left"), [(0, True), (2 * 86_400, False)])
+def test_a_temporary_file_that_nobody_holds_by_its_name_is_removed_when_it_is_old(
+    tmp_path: Path, age: int, is_left: bool
+) -> None:
+    path = tmp_path / ".0123456789abcdef.free.part"
+    path.write_bytes(b"half")
+    os.utime(path, (time.time() - age,) * 2)
+    assert sweep_partials(tmp_path) == (not is_left)
+    assert path.exists() is is_left
+    path.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_what_a_living_writer_has_under_way_is_never_swept(tmp_path: Path, resume: bool) -> None:
+    with FileWriter(tmp_path / "file", resume=resume).open() as sink:
+        sink.write(b"half")
+        assert sweep_partials(tmp_path) == 0
+    assert (tmp_path / "file").read_bytes() == b"half"
+
+
 @pytest.mark.parametrize("name", [f"{STEM}.part", f"{STEM}.facts.part"])
 def test_one_without_the_other_goes(folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"x")
@@ -139,7 +159,7 @@ def test_a_temporary_file_is_nobodys_when_its_process_is_gone(folder: Path) -> N
 
 @pytest.mark.fault(128)
 def test_a_temporary_file_of_a_living_process_stays_however_old_it_looks(folder: Path) -> None:
-    with FileWriter(folder / "file").open() as sink:
+    with FileWriter(folder / "file", keep=True).open() as sink:
         sink.write(b"x")
         (name,) = names(folder)
         grow_old(10 * WEEK, folder / name)
@@ -156,7 +176,7 @@ def test_a_temporary_file_is_its_makers_until_it_has_its_name(folder: Path) -> N
             swept.append(sweep_partials(folder))
 
     sys.addaudithook(audit)
-    with FileWriter(folder / "file").open() as sink:
+    with FileWriter(folder / "file", keep=True).open() as sink:
         sink.write(b"x")
     assert swept == [0]
     assert names(folder) == ["file"]
