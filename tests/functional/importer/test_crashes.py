@@ -169,7 +169,7 @@ def run_to(process: subprocess.Popen[str], step: int, dest: Path) -> int:
 
 @pytest.mark.fault(125)
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("every", [13, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [13, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_run_that_is_killed_before_any_of_its_steps_on_files_is_gone_on_with(
     server: FaultServer, tmp_path: Path, every: int
 ) -> None:
