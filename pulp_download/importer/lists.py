@@ -78,7 +78,7 @@ class Lists:
     def publish(self, artifact: Artifact, destination: Path) -> None:
         """Put a staged list at its place; raises WriteError."""
         staged = self._staged[artifact.path]
-        writer = FileWriter(artifact.path, within=destination)
+        writer = FileWriter(artifact.path, within=destination, keep=True)
         with staged.open("rb") as file, writer.open() as sink:
             sink.write(b"")
             while chunk := file.read(_CHUNK):
