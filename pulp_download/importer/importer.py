@@ -80,8 +80,7 @@ class Importer:
         the observer; raised are those of the manifest (then the catalog is as before), of the
         catalog, DestinationBusy, and Cancelled after :meth:`stop`.
         """
-        options = {"verify": verify, "delete_extra": delete_extra}
-        order = self._order(source, format, selection, **options)
+        order = _order(source, format, selection, verify=verify, delete_extra=delete_extra)
         with ExitStack() as stack:
             stack.enter_context(self._stopping.answered())
             keep = stack.enter_context(self._house.provisional())
@@ -101,8 +100,7 @@ class Importer:
         observer: Observer | None = None,
     ) -> Summary:
         """Tell what :meth:`sync` would do; fetch the lists and change nothing."""
-        options = {"verify": verify, "delete_extra": delete_extra}
-        order = self._order(source, format, selection, **options)
+        order = _order(source, format, selection, verify=verify, delete_extra=delete_extra)
         with ExitStack() as stack:
             stack.enter_context(self._stopping.answered())
             if self._house.exists:
@@ -161,13 +159,6 @@ class Importer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _order(
-        self, source: str | Source, format: str | None, selection: Selection, **options: bool
-    ) -> Order:
-        if isinstance(source, str):
-            source = Source.parse(source, format_name=format)
-        return Order(source, format, selection, **options)
-
     def _fetched(self, order: Order, staging: Path) -> AbstractContextManager[Lists]:
         return fetched(order, self.remote, self.destination, staging, self._stopping)
 
@@ -221,3 +212,11 @@ class Importer:
     def _name(self) -> str:
         """The destination's name in the catalog: in one of its own none that moving it changes."""
         return "." if self._given is None else os.path.realpath(self.destination)
+
+
+def _order(
+    source: str | Source, format: str | None, selection: Selection, **options: bool
+) -> Order:
+    if isinstance(source, str):
+        source = Source.parse(source, format_name=format)
+    return Order(source, format, selection, **options)

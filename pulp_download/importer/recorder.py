@@ -10,6 +10,7 @@ from pathlib import Path
 from pulp_download.errors import DownloadError
 from pulp_download.importer.artifact import Artifact, Found
 from pulp_download.importer.repository import Outcome, Repository
+from pulp_download.importer.schema import PRESENT
 from pulp_download.result import Result
 
 # Results of one transaction, and seconds that one waits for others. What a kill takes away with
@@ -70,7 +71,7 @@ def found_at(destination: Path, path: str) -> Found | None:
 def is_as_recorded(destination: Path, artifact: Artifact) -> bool:
     """Tell whether the file is the one that was last known to be right, without reading it."""
     found = artifact.found
-    if found is None or artifact.state != "present":
+    if found is None or artifact.state != PRESENT:
         return False
     if artifact.entry.size not in (None, found.size):
         return False

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future
 
 from pulp_download.batch import Batch
 from pulp_download.download import Download
 from pulp_download.errors import Cancelled, DownloadError
+from pulp_download.futures import DownloadFuture
 from pulp_download.importer.artifact import Artifact
 from pulp_download.importer.extras import delete, extras
 from pulp_download.importer.recorder import Recorder, found_at
 from pulp_download.importer.repository import Outcome
 from pulp_download.importer.telling import Listed, Settled
 from pulp_download.importer.work import Summary, Work
-from pulp_download.result import Result
 
 
 def synchronised(work: Work) -> Summary:
@@ -84,7 +83,7 @@ class _Synchronisation:
             with work.stopping.of(batch.close), batch:
                 for future in batch:
                     del self._taken[future.download]
-                    self._ended(future.download, future)
+                    self._ended(future)
             work.stopping.check()
         except Cancelled:
             for download in self._taken:
@@ -104,7 +103,8 @@ class _Synchronisation:
             self._taken[download] = None
             yield download
 
-    def _ended(self, download: Download, future: Future[Result]) -> None:
+    def _ended(self, future: DownloadFuture) -> None:
+        download = future.download
         artifact = download.attachment
         assert isinstance(artifact, Artifact)
         error = future.exception()

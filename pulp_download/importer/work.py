@@ -38,8 +38,8 @@ class Summary:
     @property
     def counts(self) -> dict[str, int]:
         """What the catalog remembers of a run."""
-        counted = {name: getattr(self, name) for name in ("downloaded", "present", "failed")}
-        return {**counted, "deleted": self.deleted, "bytes": self.bytes}
+        names = ("downloaded", "present", "failed", "deleted", "bytes")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
