@@ -601,7 +601,7 @@ def proxy_py(user: str, password: str) -> Iterator[str]:
         else:
             pytest.fail(f"proxy.py did not start:\n{''.join(said)}")
         reader.start()  # it must be able to go on talking
-        yield said[-1].split(" Listening on ")[1].strip()
+        yield line.split(" Listening on ")[1].strip()
     finally:
         process.terminate()
         process.wait(10)

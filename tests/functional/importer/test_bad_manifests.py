@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +18,9 @@ from tests.functional.importer.rpms import REPOMD, primary_xml, repomd_xml, rpm_
 from tests.functional.importer.stock import LIST, OWN, Stock, Sync, rows, tree
 from tests.functional.importer.test_repositories import PACKAGES, debian_repository, packages_file
 from tests.servers import FaultServer, endless_body, reply
+from tests.uncovered import UNCOVERED
 
-MEASURED_PROGRAM = (sys.executable, "-m", "tests.functional.importer.measured")
+MEASURED_PROGRAM = (*UNCOVERED, "-m", "tests.functional.importer.measured")
 
 # Bytes that no bad list may take; a run of a few files takes about 65 MB of them.
 LITTLE = 100_000_000

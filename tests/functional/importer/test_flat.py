@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from pulp_download.manifests import ManifestEntry
 from tests.functional.cli.command import ROOT
 from tests.functional.cli.shelf import sha256
 from tests.servers import Conversation, FaultServer, Request, reply, response_bytes
+from tests.uncovered import UNCOVERED
 
 LIMIT = 150_000_000  # bytes of a process, with the interpreter and all that it imports
 
@@ -53,7 +53,7 @@ def report(record_property: Callable[[str, object], None]) -> Report:
 def synchronised(url: str, dest: Path, *, within: float) -> dict[str, Any]:
     """Synchronise in a process of its own; what it took."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.functional.importer.flat", url, str(dest)],
+        [*UNCOVERED, "-m", "tests.functional.importer.flat", url, str(dest)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -3,9 +3,8 @@
 import os
 import resource
 import subprocess
-import sys
 import tracemalloc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import repeat
 
@@ -13,6 +12,7 @@ import pytest
 
 from pulp_download.errors import WriteError
 from pulp_download.manifests import Manifest
+from tests.uncovered import UNCOVERED
 from tests.unit.manifests.reading import SHA256, lines, spool
 
 
@@ -63,11 +63,6 @@ def test_memory_does_not_grow_with_the_number_of_lines() -> None:
     assert peak < 1_000_000
 
 
-def without_coverage(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what makes a child measure coverage: that too uses SQLite and files."""
-    return {name: value for name, value in environment.items() if "COV" not in name}
-
-
 def test_a_killed_process_leaves_no_temporary_file(tmp_path: os.PathLike[str]) -> None:
     code = f"""
 import os, signal
@@ -77,9 +72,8 @@ manifest = Manifest.spool([text.encode()], name="SHA256SUMS")
 assert manifest.count == 20_000
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    environment = without_coverage(os.environ)
-    environment.update(TMPDIR=str(tmp_path), SQLITE_TMPDIR=str(tmp_path))
-    done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "SQLITE_TMPDIR": str(tmp_path)}
+    done = subprocess.run([*UNCOVERED, "-c", code], env=environment, check=False)
     assert done.returncode == -9
     assert os.listdir(tmp_path) == []
 
@@ -87,8 +81,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_the_table_of_names_is_not_imported_until_it_is_needed() -> None:
     code = "import sys, pulp_download.manifests; print('sqlite3' in sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=without_coverage(os.environ),
+        [*UNCOVERED, "-c", code],
         capture_output=True,
         text=True,
         check=True,
