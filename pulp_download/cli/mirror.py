@@ -110,14 +110,14 @@ def mirror(
                 importer_class()(remote, dest, catalog=catalog, concurrency=options.concurrency)
             )
             shown = display(wanted=options.progress and not dry_run)
-            act = importer.rehearse if dry_run else importer.sync
             with interruption.stopping(importer.stop), shown:
-                act(
+                importer.sync(
                     place,
                     format=format_name,
                     selection=selection,
                     verify=verify,
                     delete_extra=delete_extra,
+                    dry_run=dry_run,
                     observer=_observer(report, shown, importer.stop),
                 )
         except Cancelled:

@@ -69,48 +69,24 @@ class Importer:
         selection: Selection = EVERYTHING,
         verify: bool = False,
         delete_extra: bool = False,
+        dry_run: bool = False,
         observer: Observer | None = None,
     ) -> Summary:
         """Fetch what ``source`` lists and the destination lacks, and tell what it came to.
 
         ``source`` is the URL or path of a manifest; ``verify`` reads all files anew, in place of
         trusting what has its recorded size, time and inode; ``delete_extra`` deletes what no source
-        lists, once all that is listed is there. Lists that belong to the repository are published
+        lists, once all that is listed is there; ``dry_run`` fetches the lists alone, changes
+        nothing, and tells what would be done. Lists that belong to the repository are published
         behind the files, and only if none failed. Failures of files are in the summary and told to
         the observer; raised are those of the manifest (then the catalog is as before), of the
         catalog, DestinationBusy, and Cancelled after :meth:`stop`.
         """
-        order = _order(source, format, selection, verify=verify, delete_extra=delete_extra)
-        with ExitStack() as stack:
-            stack.enter_context(self._stopping.answered())
-            keep = stack.enter_context(self._house.provisional())
-            staging = stack.enter_context(self._house.staging())
-            lists = stack.enter_context(self._fetched(order, staging))
-            keep()
-            return synchronised(self._work(order, lists, self.repository, observer))
-
-    def rehearse(
-        self,
-        source: str | Source,
-        *,
-        format: str | None = None,
-        selection: Selection = EVERYTHING,
-        verify: bool = False,
-        delete_extra: bool = False,
-        observer: Observer | None = None,
-    ) -> Summary:
-        """Tell what :meth:`sync` would do; fetch the lists and change nothing."""
-        order = _order(source, format, selection, verify=verify, delete_extra=delete_extra)
-        with ExitStack() as stack:
-            stack.enter_context(self._stopping.answered())
-            if self._house.exists:
-                stack.enter_context(self._house.locked())
-            folder = stack.enter_context(TemporaryDirectory(prefix="pulp-download-"))
-            lists = stack.enter_context(self._fetched(order, Path(folder)))
-            catalog = stack.enter_context(self._rehearsed_catalog())
-            stack.enter_context(catalog.rehearsing())
-            repository = Repository(catalog, self._name)
-            return rehearsed(self._work(order, lists, repository, observer))
+        if isinstance(source, str):
+            source = Source.parse(source, format_name=format)
+        order = Order(source, format, selection, verify=verify, delete_extra=delete_extra)
+        with self._stopping.answered():
+            return (self._rehearsed if dry_run else self._synchronised)(order, observer)
 
     def get_download(self, path: str) -> Download:
         """Return the download of a listed file: from upstream, or from here if it is there.
@@ -158,6 +134,25 @@ class Importer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _synchronised(self, order: Order, observer: Observer | None) -> Summary:
+        with ExitStack() as stack:
+            keep = stack.enter_context(self._house.provisional())
+            staging = stack.enter_context(self._house.staging())
+            lists = stack.enter_context(self._fetched(order, staging))
+            keep()
+            return synchronised(self._work(order, lists, self.repository, observer))
+
+    def _rehearsed(self, order: Order, observer: Observer | None) -> Summary:
+        with ExitStack() as stack:
+            if self._house.exists:
+                stack.enter_context(self._house.locked())
+            folder = stack.enter_context(TemporaryDirectory(prefix="pulp-download-"))
+            lists = stack.enter_context(self._fetched(order, Path(folder)))
+            catalog = stack.enter_context(self._rehearsed_catalog())
+            stack.enter_context(catalog.rehearsing())
+            repository = Repository(catalog, self._name)
+            return rehearsed(self._work(order, lists, repository, observer))
 
     def _fetched(self, order: Order, staging: Path) -> AbstractContextManager[Lists]:
         return fetched(order, self.remote, self.destination, staging, self._stopping)
@@ -212,11 +207,3 @@ class Importer:
     def _name(self) -> str:
         """The destination's name in the catalog: in one of its own none that moving it changes."""
         return "." if self._given is None else os.path.realpath(self.destination)
-
-
-def _order(
-    source: str | Source, format: str | None, selection: Selection, **options: bool
-) -> Order:
-    if isinstance(source, str):
-        source = Source.parse(source, format_name=format)
-    return Order(source, format, selection, **options)

@@ -46,7 +46,7 @@ class TestLock:
             assert f"another run (process {pid}) is at work here" in refused.stderr
             assert refused.stdout == b""
             with Importer(remote, dest) as importer, pytest.raises(DestinationBusy):
-                importer.rehearse(stock.url)
+                importer.sync(stock.url, dry_run=True)
         assert tree(dest) == stock.all
         assert Sync(remote, dest, stock.url).counts == {"present": 7}
 
@@ -172,7 +172,7 @@ class TestPlanted:
         with Importer(remote, dest) as importer, pytest.raises(WriteError, match="symbolic link"):
             importer.get_download("pool/a")
         with Importer(remote, dest) as importer, pytest.raises(WriteError, match="symbolic link"):
-            importer.rehearse(stock.url)
+            importer.sync(stock.url, dry_run=True)
         assert tree(outside) == before
 
     def test_links_on_the_way_and_at_the_place_of_a_file_lead_nowhere(

@@ -224,7 +224,7 @@ class TestRehearsals:
         stock.news()
         ends = Ends()
         with Importer(remote, dest) as importer:
-            planned = importer.rehearse(stock.url, delete_extra=True, observer=ends)
+            planned = importer.sync(stock.url, dry_run=True, delete_extra=True, observer=ends)
         assert ends.outcomes == {
             LIST: "would-download",
             "pool/b": "would-download",
@@ -250,7 +250,7 @@ class TestRehearsals:
     ) -> None:
         ends = Ends()
         with Importer(remote, dest) as importer:
-            assert importer.rehearse(stock.url, observer=ends).downloaded == 6
+            assert importer.sync(stock.url, dry_run=True, observer=ends).downloaded == 6
         assert ends.outcomes == dict.fromkeys(stock.all, "would-download")
         assert not dest.exists()
 
