@@ -31,10 +31,10 @@ SMALL, LARGE = 700, 300_000
 
 
 class Killer:
-    """Answers as a stock does, and kills a process around one of the answers."""
+    """Answers as a stock does that stays as it is, and kills a process around an answer."""
 
     def __init__(self, stock: Stock):
-        self._stock = stock
+        self._files = stock.all  # once: its list is made anew each time
         self._lock = threading.Lock()
         self._left = 0
         self._pid = 0
@@ -47,7 +47,7 @@ class Killer:
             self._pid, self._left, self._sent = pid, left, sent
 
     def _answer(self, conn: Conversation, request: Request) -> None:
-        body = self._stock.all[request.path[1:]]
+        body = self._files[request.path[1:]]
         with self._lock:
             self._left -= 1
             is_moment = self._left == 0
