@@ -144,7 +144,7 @@ def test_ten_times_as_many_files_take_no_more_memory(
     server: FaultServer, tmp_path: Path, report: Report
 ) -> None:
     peaks = []
-    for count in (3_000, 30_000):
+    for count in (2_000, 20_000):
         dest = tmp_path / str(count)
         url = mirrored(server, dest, count)
         told = synchronised(url, dest, within=50)

@@ -95,14 +95,14 @@ entries = st.builds(
 )
 
 anything = settings(
-    max_examples=100,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
 @anything
-@given(listing=st.lists(entries, max_size=5, unique_by=lambda each: each.path))
+@given(listing=st.lists(entries, max_size=12, unique_by=lambda each: each.path))
 def test_what_a_manifest_says_comes_back_as_it_went_in(
     catalog: Catalog, listing: list[ManifestEntry]
 ) -> None:
