@@ -11,7 +11,7 @@ from pathlib import Path
 from pulp_download.errors import WriteError
 from pulp_download.folders import walked
 from pulp_download.importer import house
-from pulp_download.importer.listing import in_bulk
+from pulp_download.importer.bulk import in_bulk
 from pulp_download.importer.repository import Repository
 from pulp_download.importer.selection import Selection
 from pulp_download.sweeping import is_partial

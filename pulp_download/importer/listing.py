@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -28,13 +27,9 @@ from sqlalchemy import (
 )
 
 from pulp_download.importer.artifact import found_values, values_of
+from pulp_download.importer.bulk import BULK, execute_many, in_bulk
 from pulp_download.importer.schema import MISSING, artifacts
 from pulp_download.manifests import ManifestEntry
-
-# Rows of one statement; a thousand take as long a row as ten thousand (measured on SQLite).
-BULK = 1000
-
-Item = TypeVar("Item")
 
 
 class Changes(NamedTuple):
@@ -62,7 +57,7 @@ def take_listing(
     listed.create(connection)
     rows = (values_of(entry) for entry in entries)
     for bulk in in_bulk(rows):
-        connection.execute(insert(listed), bulk)
+        execute_many(connection, insert(listed), bulk)
     Index("ix_listed_path", listed.c.path).create(connection)
     if connection.dialect.name == "postgresql":
         connection.execute(text("ANALYZE listed"))
@@ -71,13 +66,6 @@ def take_listing(
     gone = _forget_gone(connection, listed, source, wants)
     listed.drop(connection)
     return Changes(new, changed, gone)
-
-
-def in_bulk(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Yield the items in lists of BULK, the last one shorter."""
-    rest = iter(items)
-    while bulk := list(islice(rest, BULK)):
-        yield bulk
 
 
 def _temporary_table() -> Table:

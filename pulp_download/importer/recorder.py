@@ -15,7 +15,7 @@ from pulp_download.result import Result
 
 # Results of one transaction, and seconds that one waits for others. What a kill takes away with
 # them is files that the next run knows again by their digests.
-_MOST = 200
+_MOST = 1000
 _LONGEST = 0.5
 
 

@@ -24,8 +24,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from pulp_download.importer.artifact import COLUMNS, Artifact, Found, artifact_of, found_values
+from pulp_download.importer.bulk import BULK, execute_many
 from pulp_download.importer.catalog import Catalog
-from pulp_download.importer.listing import BULK, Changes, take_listing
+from pulp_download.importer.listing import Changes, take_listing
 from pulp_download.importer.schema import (
     FAILED,
     PRESENT,
@@ -174,7 +175,7 @@ class Repository:
         columns: dict[str, Any] = {name: bindparam(name) for name in values[0] if name != "key"}
         statement = update(artifacts).where(artifacts.c.id == bindparam("key")).values(columns)
         with self._catalog.writing() as connection:
-            connection.execute(statement, values)
+            execute_many(connection, statement, values)
 
     def forget(self, path: str) -> None:
         """Take an artifact out of the catalog."""

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from pulp_download.errors import CatalogError, ManifestError
+from pulp_download.importer.bulk import BULK, in_bulk
 from pulp_download.importer.catalog import Catalog
-from pulp_download.importer.listing import BULK, Changes, in_bulk
+from pulp_download.importer.listing import Changes
 from pulp_download.importer.repository import Repository
 from pulp_download.importer.schema import artifacts
 from pulp_download.manifests import ManifestEntry

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import event, insert
 
 from pulp_download.importer.artifact import Found
+from pulp_download.importer.bulk import BULK
 from pulp_download.importer.catalog import Catalog
-from pulp_download.importer.listing import BULK
 from pulp_download.importer.repository import ListedBy, Outcome, Repository
 from pulp_download.importer.schema import repositories, sources
 from tests.servers.postgresql import PostgreSQL
