@@ -63,9 +63,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def hangups_are_heard() -> None:
-    """Children inherit what a nohup around the tests had ignored; the command is to hear it."""
+def signals_are_heard() -> None:
+    """Children inherit what nohup, or a shell's ``&``, had ignored; the command is to hear it."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
