@@ -137,6 +137,7 @@ _COMPRESSED_NAME = re.compile(r"\.(?:gz|xz|bz2|zst)$")
 _XML_PROLOG = re.compile(r"(?:\s*+<(?:\?.*?\?|!--.*?--)>)++\s*+", re.DOTALL)
 
 # What is fetched by mistake in place of a manifest, by its first character.
+_LINK = "<a href="
 _IMPOSTORS = {"<": "HTML or XML", "{": "JSON", "[": "JSON"}
 
 
@@ -154,7 +155,9 @@ def recognise(name: str, head: bytes) -> str:
         (row for row in TABLE if row.first_line.fullmatch(line) or row.is_head(text)), None
     )
     if by_content is None and (impostor := _IMPOSTORS.get(line.lstrip()[:1])):
-        raise ManifestError(f"looks like {impostor}, not like a list of files")
+        # pages of an index need not say that they are one
+        hint = "; if it is a page of a Python index, say the format pypi" if _LINK in text else ""
+        raise ManifestError(f"looks like {impostor}, not like a list of files{hint}")
     if by_name and by_content and by_name is not by_content:
         raise ManifestError(
             f"named like the format {by_name.name}, but its content is {by_content.name};"
