@@ -55,7 +55,7 @@ class Source:
     ) -> Self:
         """Read a URL, a path, or ``-``; raises InvalidInput.
 
-        With the format ``rpm`` the repository's root, with a slash at its end, will do.
+        With the format ``rpm`` the repository's root will do.
         """
         base = None
         if base_url is not None:
@@ -63,9 +63,11 @@ class Source:
         if source == "-":
             return cls(None, base)
         text = source if "://" in source else Path(source).absolute().as_uri()
-        if format_name == "rpm" and source.endswith("/"):
-            text = f"{text.rstrip('/')}/{_REPOMD}"
-        return cls(URL.parse(text), base)
+        url = URL.parse(text)
+        if format_name == "rpm" and ".xml" not in url.path.rpartition("/")[2]:
+            path, mark, query = url.target.partition("?")
+            url = replace(url, target=f"{path.rstrip('/')}/{_REPOMD}{mark}{query}")
+        return cls(url, base)
 
     @property
     def is_local(self) -> bool:

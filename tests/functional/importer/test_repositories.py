@@ -45,8 +45,11 @@ def test_a_repository_is_mirrored_by_its_repomd_xml(
     assert stock.news() == [REPOMD]
 
 
-def test_a_repository_is_mirrored_by_its_root(command: Command, rpms: Stock, dest: Path) -> None:
-    run = ("mirror", rpms.server.url("/"), dest, "--format", "rpm", "--json")
+@pytest.mark.parametrize("root", ["/", ""])
+def test_a_repository_is_mirrored_by_its_root(
+    command: Command, rpms: Stock, dest: Path, root: str
+) -> None:
+    run = ("mirror", rpms.server.url(root), dest, "--format", "rpm", "--json")
     assert command(*run).outcomes == dict.fromkeys(rpms.files, "downloaded")
     assert tree(dest) == rpms.files
     assert command(*run).outcomes == dict.fromkeys(rpms.files, "present")

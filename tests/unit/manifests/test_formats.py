@@ -119,8 +119,10 @@ def test_first_lines_that_tell_a_format(line: str, format: str) -> None:
         (
             "index.html",
             '<!DOCTYPE html><html><body><a href="a-1.tar.gz#sha256=0">a-1.tar.gz</a></body></html>',
-            "looks like HTML or XML, not like a list of files;"
-            " if it is a page of a Python index, say the format pypi",
+            (
+                "looks like HTML or XML, not like a list of files;"
+                " if it is a page of a Python index, say the format pypi"
+            ),
         ),
         (
             "SHA256SUMS",
