@@ -46,6 +46,7 @@ class Pool(urllib3.HTTPConnectionPool):
 
     ConnectionCls = WatchedConnection
     QueueCls = _Stack
+    pool: _Stack | None
 
     def __init__(self, *args: Any, idle: Idle, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -66,7 +67,7 @@ class Pool(urllib3.HTTPConnectionPool):
 
     def _get_conn(self, timeout: float | None = None) -> WatchedConnection:
         """Return an idle connection that is silent, or one that is not connected yet."""
-        stack = cast("_Stack | None", self.pool)
+        stack = self.pool
         if stack is None:
             raise urllib3.exceptions.ClosedPoolError(self, "pool is closed")
         try:
@@ -82,9 +83,13 @@ class Pool(urllib3.HTTPConnectionPool):
 
     def _put_conn(self, connection: Any) -> None:
         """Take a connection back; who has been idle longest anywhere may have to go for it."""
-        super()._put_conn(connection)
-        if connection is not None and connection.wire is not None:
+        stack = self.pool
+        is_open = connection is not None and connection.wire is not None
+        if is_open and stack is not None and len(stack.queue) < stack.maxsize:
+            stack.queue.append(connection)
             self._idle.add(connection, self)
+        else:
+            super()._put_conn(connection)
 
     def close_idle(self, connection: object) -> None:
         """Close a connection if it is still idle."""
