@@ -61,6 +61,7 @@ class Remote:
         self.hosts = Hosts(self._settings.limits)
         self.speed = SpeedLimit(self._settings.max_speed) if self._settings.max_speed else None
         self._idle = Idle(self.hosts.bound)
+        self._width = 0  # of the widest batch
         self.policy = self._settings.policy
         self._is_closed = False
         self._is_forked = False
@@ -143,6 +144,9 @@ class Remote:
 
     def widen(self, concurrency: int) -> None:
         """Be ready for a batch of so many, where no setting says how many there may be."""
+        if concurrency <= self._width:
+            return
+        self._width = concurrency
         self.hosts.widen(concurrency)
         if concurrency > self._idle.limit:
             self._idle.limit = min(concurrency, self._settings.download_concurrency or concurrency)
@@ -274,6 +278,7 @@ class Remote:
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
         self.hosts = Hosts(self._settings.limits)
+        self._width = 0
         if self.bases.known is None:
             self.bases = self._settings.bases  # whoever was reading the list is the parent's
         if self._settings.max_speed:
