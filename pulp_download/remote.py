@@ -28,7 +28,7 @@ from pulp_download.settings import Settings
 from pulp_download.speed import SpeedLimit
 from pulp_download.statuses import error_of
 from pulp_download.turns import Turn
-from pulp_download.urls import FTP_SCHEMES, Origin
+from pulp_download.urls import FTP_SCHEMES, URL, Origin
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
 
@@ -47,33 +47,26 @@ class Remote:
     def __init__(self, settings: Settings | None = None, **fields: Any):
         if settings is not None and fields:
             raise TypeError("Remote takes one Settings, or its fields as keywords")
-        self._settings = settings if settings is not None else Settings(**fields)
-        self.time_limits = self._settings.time_limits
-        self.retry_policy = RetryPolicy(
-            self._settings.max_retries, self._settings.retry_after_limit
-        )
+        self.settings = settings if settings is not None else Settings(**fields)
+        self.time_limits = self.settings.time_limits
+        self.retry_policy = RetryPolicy(self.settings.max_retries, self.settings.retry_after_limit)
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._settings_auth: Any = None
         self._netrc: Netrc | None = None
-        self._trusted = self._settings.trusted
-        self.bases = self._settings.bases
-        self.hosts = Hosts(self._settings.limits)
-        self.speed = SpeedLimit(self._settings.max_speed) if self._settings.max_speed else None
+        self._trusted = self.settings.trusted
+        self.bases = self.settings.bases
+        self.hosts = Hosts(self.settings.limits)
+        self.speed = SpeedLimit(self.settings.max_speed) if self.settings.max_speed else None
         self._idle = Idle(self.hosts.bound)
-        self._width = 0  # of the widest batch
-        self.policy = self._settings.policy
+        self.policy = self.settings.policy
         self._is_closed = False
         self._is_forked = False
-        if self._settings.state_file is not None:
-            state.recall(self._settings.state_file, self.hosts)
+        if self.settings.state_file is not None:
+            state.recall(self.settings.state_file, self.hosts)
         _remotes.add(self)
-        if self._settings.ca_cert or self._settings.client_cert:
-            tls.ssl_context(self._settings.tls)  # a bad file is told now, not by every download
-
-    @property
-    def settings(self) -> Settings:
-        return self._settings
+        if self.settings.ca_cert or self.settings.client_cert:
+            tls.ssl_context(self.settings.tls)  # a bad file is told now, not by every download
 
     @property
     def session(self) -> requests.Session:
@@ -105,15 +98,16 @@ class Remote:
         DownloadErrors only, but for bugs; the caller closes the answer.
         """
         session = self._session_of_a_run()
-        trail = Trail(mirror.absolute, session.max_redirects)
+        url = start = mirror.absolute
+        trail: Trail | None = None  # until something leads on
         may_renew = True
         while True:
             if (turn := watch.turn) is not None:
                 if turn.has_asked:
-                    yield from self._moved(turn, trail.current.origin, watch)
+                    yield from self._moved(turn, url.origin, watch)
                 turn.has_asked = True
             question = self._question(
-                session, trail, method, headers or _NO_HEADERS, is_learnt=mirror.is_learnt
+                session, start, url, method, headers or _NO_HEADERS, is_learnt=mirror.is_learnt
             )
             try:
                 opened = ask(session, question, watch)
@@ -137,19 +131,17 @@ class Remote:
             if status == 401 and may_renew and self._renewed(question, watch):
                 may_renew = False
             elif status in REDIRECTS:
-                trail.follow(status, opened.header("location"))
+                trail = trail or Trail(start, session.max_redirects)
+                url = trail.follow(status, opened.header("location"))
             else:
                 asked, again = mirror.url.redacted, opened.header("retry-after")
                 raise error_of(status, opened.reason, again, url=asked)
 
     def widen(self, concurrency: int) -> None:
         """Be ready for a batch of so many, where no setting says how many there may be."""
-        if concurrency <= self._width:
-            return
-        self._width = concurrency
         self.hosts.widen(concurrency)
         if concurrency > self._idle.limit:
-            self._idle.limit = min(concurrency, self._settings.download_concurrency or concurrency)
+            self._idle.limit = min(concurrency, self.settings.download_concurrency or concurrency)
 
     def _moved(self, turn: Turn, there: Origin, watch: Watch) -> Generator[Turn, None, None]:
         """Give up a place for one at the host that is asked next, if that is another.
@@ -167,9 +159,9 @@ class Remote:
             if self._is_closed:
                 raise RuntimeError("this remote is closed")
             if self._session is None:
-                session = Session(self._settings, self._idle)
+                session = Session(self.settings, self._idle)
                 self._settings_auth = session.auth
-                self._netrc = Netrc(self._settings.netrc) if self._settings.netrc else None
+                self._netrc = Netrc(self.settings.netrc) if self.settings.netrc else None
                 self._session = session
             elif self._is_forked:
                 self._connect_anew(self._session)
@@ -198,8 +190,8 @@ class Remote:
             session = self._session
         watchdog.cancel(self, "the remote was closed")
         self.hosts.close()
-        if self._settings.state_file is not None and not was_closed and not self._is_forked:
-            state.remember(self._settings.state_file, self.hosts)
+        if self.settings.state_file is not None and not was_closed and not self._is_forked:
+            state.remember(self.settings.state_file, self.hosts)
         if session is not None:
             session.close()
         watchdog.rest()
@@ -211,49 +203,49 @@ class Remote:
         self.close()
 
     def __reduce__(self) -> tuple[type[Remote], tuple[Settings]]:
-        return Remote, (self._settings,)
+        return Remote, (self.settings,)
 
     def __repr__(self) -> str:
-        return f"Remote({self._settings!r})"
+        return f"Remote({self.settings!r})"
 
     def _question(
         self,
         session: requests.Session,
-        trail: Trail,
+        start: URL,
+        url: URL,
         method: str,
         headers: Mapping[str, str],
         *,
         is_learnt: bool,
     ) -> Question:
-        url = trail.current
-        is_first = url is trail.start
-        is_own = not is_learnt and (is_first or url.origin == trail.start.origin)
+        is_first = url is start
+        is_own = not is_learnt and (is_first or url.origin == start.origin)
         is_known = is_own or url.origin in self._trusted
-        auth = self._auth(session, trail, headers, is_own=is_own) if is_known else None
+        auth = self._auth(session, start, headers, is_own=is_own) if is_known else None
         return Question(method, url, headers, auth, is_known=is_known, is_first=is_first)
 
     def _auth(
-        self, session: requests.Session, trail: Trail, headers: Mapping[str, str], *, is_own: bool
+        self, session: requests.Session, start: URL, headers: Mapping[str, str], *, is_own: bool
     ) -> Any:
-        """Return who to be at a known origin, as requests takes it.
+        """Return who to be at a known origin (an own one is that of ``start``), as requests takes it.
 
         Said closest wins: with the download (its URL, its headers), on the session, in the
         settings, in netrc.
         """
-        if is_own and trail.start.credentials is not None:
-            return basic_auth(trail.start.credentials)
-        if trail.start.scheme in FTP_SCHEMES and isinstance(session.auth, BearerAuth):
+        if is_own and start.credentials is not None:
+            return basic_auth(start.credentials)
+        if session.auth is None and self._netrc is None:
+            return None
+        if start.scheme in FTP_SCHEMES and isinstance(session.auth, BearerAuth):
             return None
         if headers and any(name.lower() == "authorization" for name in headers):
             return None
         if session.auth is not None and session.auth is not self._settings_auth:
             return session.auth
-        if session.auth is None and self._netrc is None:
-            return None
         if as_fields(session.headers).sent.authorization is not None:
             return None
         if session.auth is None and is_own and self._netrc is not None:
-            found = self._netrc.lookup(trail.current.origin.host)
+            found = self._netrc.lookup(start.origin.host)
             return basic_auth(found) if found else None
         return session.auth
 
@@ -277,12 +269,11 @@ class Remote:
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
-        self.hosts = Hosts(self._settings.limits)
-        self._width = 0
+        self.hosts = Hosts(self.settings.limits)
         if self.bases.known is None:
-            self.bases = self._settings.bases  # whoever was reading the list is the parent's
-        if self._settings.max_speed:
-            self.speed = SpeedLimit(self._settings.max_speed)
+            self.bases = self.settings.bases  # whoever was reading the list is the parent's
+        if self.settings.max_speed:
+            self.speed = SpeedLimit(self.settings.max_speed)
         self._is_forked = True
         if isinstance(self._settings_auth, BearerAuth):
             self._settings_auth.after_fork()
