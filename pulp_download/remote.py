@@ -227,7 +227,7 @@ class Remote:
     def _auth(
         self, session: requests.Session, start: URL, headers: Mapping[str, str], *, is_own: bool
     ) -> Any:
-        """Return who to be at a known origin (an own one is that of ``start``), as requests takes it.
+        """Return who to be at a known origin, as requests takes it; an own one is ``start``'s.
 
         Said closest wins: with the download (its URL, its headers), on the session, in the
         settings, in netrc.

@@ -10,7 +10,6 @@ import http.client
 import queue
 import ssl
 from contextlib import suppress
-from functools import partial
 from typing import Any, NoReturn, cast
 
 import urllib3
@@ -60,8 +59,8 @@ class Pool(urllib3.HTTPConnectionPool):
         """Send a message without a body; ``tunnel`` asks for a way through the pool's proxy."""
         connection = self._get_conn()
         connection.pool = self
-        reopen = partial(self._open, connection, watch, tunnel=tunnel)
-        awaited = Awaited(method, message, connection, watch, reopen)
+        connection.is_tunnelled = tunnel
+        awaited = Awaited(method, message, connection, watch)
         awaited.send()
         return awaited
 
@@ -97,13 +96,14 @@ class Pool(urllib3.HTTPConnectionPool):
             cast(_Stack, self.pool).queue.remove(connection)
             cast(WatchedConnection, connection).close()
 
-    def _open(self, connection: WatchedConnection, watch: Watch, *, tunnel: bool) -> None:
+    def open(self, connection: WatchedConnection, watch: Watch) -> None:
+        """Connect, anew if need be, and through the proxy if the connection is to go there."""
         watch.may_block()
         connection.close()  # one that urllib3 used by itself may be open
         connection.watch = watch
         watch.begin("connect", watch.limits.connect)
         try:
-            if tunnel:
+            if connection.is_tunnelled:
                 self._prepare_proxy(connection)
             else:
                 connection.connect()
