@@ -59,6 +59,7 @@ class Fetch:
         "_may_share",
         "_remote",
         "_repair",
+        "_settings",
         "_sharing",
         "_sink",
         "_teller",
@@ -71,6 +72,7 @@ class Fetch:
         self._download = download
         self._validations = repairable(download.validations)
         self._remote = remote
+        self._settings = remote.settings
         self._watch = watch
         self._teller = teller
         self._sink: Sink | None = None
@@ -78,7 +80,7 @@ class Fetch:
         self._made: Making | None = None
         self._repair: Repair | None = None
         self._sharing: Sharing | None = None
-        self._may_share = remote.settings.segments > 1
+        self._may_share = self._settings.segments > 1
         self.setbacks: list[Setback] = []
         self._existing: Existing | None = None
 
@@ -171,7 +173,7 @@ class Fetch:
                 source,
                 self._watch,
                 self._validations,
-                self._remote.settings,
+                self._settings,
                 checks=made.checks,
                 total=total,
             )
@@ -188,7 +190,7 @@ class Fetch:
     def _afresh(self, opened: Opened, source: Mirror) -> Delivery:
         """Store an answer from the first byte on; what there was goes when this has begun."""
         validations = self._validations if opened.status != 304 else ()
-        delivery = Delivery(opened, source, self._watch, validations, self._remote.settings)
+        delivery = Delivery(opened, source, self._watch, validations, self._settings)
         if opened.status == 304:
             delivery.close()
             return delivery
@@ -260,7 +262,7 @@ class Fetch:
         """Have wrong pieces fetched again, and the whole judged."""
         assert self._sink is not None
         mending = Mending(
-            repair, self._sink, self._validations, self._remote.settings, self._watch, self._teller
+            repair, self._sink, self._validations, self._settings, self._watch, self._teller
         )
         try:
             return (yield from mending.from_source(source, ask))

@@ -47,26 +47,32 @@ class Remote:
     def __init__(self, settings: Settings | None = None, **fields: Any):
         if settings is not None and fields:
             raise TypeError("Remote takes one Settings, or its fields as keywords")
-        self.settings = settings if settings is not None else Settings(**fields)
-        self.time_limits = self.settings.time_limits
-        self.retry_policy = RetryPolicy(self.settings.max_retries, self.settings.retry_after_limit)
+        self._settings = settings if settings is not None else Settings(**fields)
+        self.time_limits = self._settings.time_limits
+        self.retry_policy = RetryPolicy(
+            self._settings.max_retries, self._settings.retry_after_limit
+        )
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._settings_auth: Any = None
         self._netrc: Netrc | None = None
-        self._trusted = self.settings.trusted
-        self.bases = self.settings.bases
-        self.hosts = Hosts(self.settings.limits)
-        self.speed = SpeedLimit(self.settings.max_speed) if self.settings.max_speed else None
+        self._trusted = self._settings.trusted
+        self.bases = self._settings.bases
+        self.hosts = Hosts(self._settings.limits)
+        self.speed = SpeedLimit(self._settings.max_speed) if self._settings.max_speed else None
         self._idle = Idle(self.hosts.bound)
-        self.policy = self.settings.policy
+        self.policy = self._settings.policy
         self._is_closed = False
         self._is_forked = False
-        if self.settings.state_file is not None:
-            state.recall(self.settings.state_file, self.hosts)
+        if self._settings.state_file is not None:
+            state.recall(self._settings.state_file, self.hosts)
         _remotes.add(self)
-        if self.settings.ca_cert or self.settings.client_cert:
-            tls.ssl_context(self.settings.tls)  # a bad file is told now, not by every download
+        if self._settings.ca_cert or self._settings.client_cert:
+            tls.ssl_context(self._settings.tls)  # a bad file is told now, not by every download
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
 
     @property
     def session(self) -> requests.Session:
@@ -141,7 +147,7 @@ class Remote:
         """Be ready for a batch of so many, where no setting says how many there may be."""
         self.hosts.widen(concurrency)
         if concurrency > self._idle.limit:
-            self._idle.limit = min(concurrency, self.settings.download_concurrency or concurrency)
+            self._idle.limit = min(concurrency, self._settings.download_concurrency or concurrency)
 
     def _moved(self, turn: Turn, there: Origin, watch: Watch) -> Generator[Turn, None, None]:
         """Give up a place for one at the host that is asked next, if that is another.
@@ -159,9 +165,9 @@ class Remote:
             if self._is_closed:
                 raise RuntimeError("this remote is closed")
             if self._session is None:
-                session = Session(self.settings, self._idle)
+                session = Session(self._settings, self._idle)
                 self._settings_auth = session.auth
-                self._netrc = Netrc(self.settings.netrc) if self.settings.netrc else None
+                self._netrc = Netrc(self._settings.netrc) if self._settings.netrc else None
                 self._session = session
             elif self._is_forked:
                 self._connect_anew(self._session)
@@ -190,8 +196,8 @@ class Remote:
             session = self._session
         watchdog.cancel(self, "the remote was closed")
         self.hosts.close()
-        if self.settings.state_file is not None and not was_closed and not self._is_forked:
-            state.remember(self.settings.state_file, self.hosts)
+        if self._settings.state_file is not None and not was_closed and not self._is_forked:
+            state.remember(self._settings.state_file, self.hosts)
         if session is not None:
             session.close()
         watchdog.rest()
@@ -203,10 +209,10 @@ class Remote:
         self.close()
 
     def __reduce__(self) -> tuple[type[Remote], tuple[Settings]]:
-        return Remote, (self.settings,)
+        return Remote, (self._settings,)
 
     def __repr__(self) -> str:
-        return f"Remote({self.settings!r})"
+        return f"Remote({self._settings!r})"
 
     def _question(
         self,
@@ -269,11 +275,11 @@ class Remote:
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
-        self.hosts = Hosts(self.settings.limits)
+        self.hosts = Hosts(self._settings.limits)
         if self.bases.known is None:
-            self.bases = self.settings.bases  # whoever was reading the list is the parent's
-        if self.settings.max_speed:
-            self.speed = SpeedLimit(self.settings.max_speed)
+            self.bases = self._settings.bases  # whoever was reading the list is the parent's
+        if self._settings.max_speed:
+            self.speed = SpeedLimit(self._settings.max_speed)
         self._is_forked = True
         if isinstance(self._settings_auth, BearerAuth):
             self._settings_auth.after_fork()
