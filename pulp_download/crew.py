@@ -167,32 +167,31 @@ class Crew:
     def _steer(self, shift: Shift) -> None:
         """Do one thing after the other for as long as this worker is at the helm."""
         helm = self._helm
-        is_at_helm = True
-        while is_at_helm:
-            run = self._next()
-            if run is None:
-                helm.send_home()
-                return
+        while (run := self._next()) is not None:
             shift.begin_step()
-            if helm.is_slow():
-                shift.end()
             outcome = _outcome(run, shift.end)
-            is_at_helm = shift.end_step()
+            if not shift.end_step():
+                self._end_elsewhere(run, outcome)
+                return
             if isinstance(outcome, Awaited):
-                if is_at_helm:
-                    helm.park(outcome, run)
-                    continue
-                outcome = _outcome(run, None)
-                assert not isinstance(outcome, Awaited)
-            if isinstance(outcome, (Wait, Turn)):
+                helm.park(outcome, run)
+            elif isinstance(outcome, (Wait, Turn)):
                 self._put_aside(run, outcome)
-            elif is_at_helm:
-                self._done.keep(self._settled(run, outcome))
             else:
-                self._done.put(self._settled(run, outcome))
-            if not is_at_helm:
-                self._wake()
+                self._done.keep(self._settled(run, outcome))
             del run, outcome  # who sleeps must not keep the last download alive
+        helm.send_home()
+
+    def _end_elsewhere(self, run: Run, outcome: Outcome | Awaited) -> None:
+        """Go on with a run as any thread does: another worker is at the helm by now."""
+        if isinstance(outcome, Awaited):
+            outcome = _outcome(run, None)
+            assert not isinstance(outcome, Awaited)
+        if isinstance(outcome, (Wait, Turn)):
+            self._put_aside(run, outcome)
+        else:
+            self._done.put(self._settled(run, outcome))
+        self._wake()
 
     def _next(self) -> Run | None:
         """Wait for something to do; None when there will be nothing more.

@@ -15,7 +15,7 @@ from pulp_download.printable import printable
 from pulp_download.remote import Remote
 from pulp_download.settings import Settings
 from pulp_download.turns import Turn
-from pulp_download.validations import Checks, Chunk, Validation, judges_content
+from pulp_download.validations import Checks, Chunk, Validation
 from pulp_download.watch import Watch
 
 
@@ -96,26 +96,28 @@ class Delivery:
         self._answer = opened.answer
         self._watch = watch
         try:
-            is_judged = judges_content(validations)
-            if not is_judged:
-                validations = _with_claim(validations, opened)
-            self.checks = checks or Checks(validations)
+            self.checks = checks = checks or Checks(validations)
+            if not checks.judge_content and (claim := _claim(opened)) is not None:
+                checks.add(claim)
             length = self._answer.length
             self.size: int | None = length if total is None else total
             if opened.method == "HEAD":
                 self.size = _announced(opened.header("content-length") or "")
-            expected = self.checks.expected_size
+            expected = checks.expected_size
             self._end = total
             self._limit = settings.max_size if expected is None else None
             self.length_verified = (
-                is_judged or expected is not None or total is not None or self._answer.end_is_marked
+                checks.judge_content
+                or expected is not None
+                or total is not None
+                or self._answer.end_is_marked
             )
             self._judge_length(expected, settings)
             if total is not None:
                 self._limit = total
-            if length == 0 or total == self.checks.received:
+            if length == 0 or total == checks.received:
                 # What has no more bytes is judged now: none of them can be held back.
-                self.digests = self.checks.finish()
+                self.digests = checks.finish()
         except BaseException as error:
             self._give_up(error)
             raise
@@ -191,18 +193,18 @@ class Delivery:
         )
 
 
-def _with_claim(validations: Sequence[Validation], opened: Opened) -> Sequence[Validation]:
-    """Return what must hold: where the caller expects no digest, also what upstream claims.
+def _claim(opened: Opened) -> Validation | None:
+    """Return what upstream says of the whole file's digest, if anything.
 
-    That tells damage on the way, and never stands in for a digest from elsewhere.
+    That must hold where the caller expects no digest. It tells damage on the way, and never stands
+    in for a digest from elsewhere.
     """
     if opened.status != 200 or opened.method == "HEAD":
-        return validations
+        return None
     if opened.header("repr-digest") is None and opened.header("digest") is None:
-        return validations
+        return None
     fields = headers_of(opened.fields)
-    claim = claimed(fields.getlist("repr-digest"), fields.getlist("digest"))
-    return validations if claim is None else (*validations, claim)
+    return claimed(fields.getlist("repr-digest"), fields.getlist("digest"))
 
 
 def _announced(value: str) -> int | None:

@@ -32,7 +32,7 @@ from pulp_download.remote import Remote
 from pulp_download.repair import Repair, repair_of
 from pulp_download.statuses import modified
 from pulp_download.turns import Turn
-from pulp_download.validations import Checks, judges_content
+from pulp_download.validations import judges_content
 from pulp_download.watch import Watch
 from pulp_download.writers import Existing, Sink
 
@@ -59,6 +59,7 @@ class Fetch:
         "_may_share",
         "_remote",
         "_repair",
+        "_settings",
         "_sharing",
         "_sink",
         "_teller",
@@ -71,6 +72,7 @@ class Fetch:
         self._download = download
         self._validations = repairable(download.validations)
         self._remote = remote
+        self._settings = remote.settings
         self._watch = watch
         self._teller = teller
         self._sink: Sink | None = None
@@ -78,7 +80,7 @@ class Fetch:
         self._made: Making | None = None
         self._repair: Repair | None = None
         self._sharing: Sharing | None = None
-        self._may_share = remote.settings.segments > 1
+        self._may_share = self._settings.segments > 1
         self.setbacks: list[Setback] = []
         self._existing: Existing | None = None
 
@@ -166,7 +168,15 @@ class Fetch:
             log.debug("%s: an unsuitable answer to a range", source.url.redacted)
             return None
         try:
-            delivery = self._delivery(opened, source, made.checks, total)
+            delivery = Delivery(
+                opened,
+                source,
+                self._watch,
+                self._validations,
+                self._settings,
+                checks=made.checks,
+                total=total,
+            )
             self._stored(delivery)
         except (ValidationError, ProtocolViolation) as error:
             if self._repair is not None:
@@ -179,7 +189,8 @@ class Fetch:
 
     def _afresh(self, opened: Opened, source: Mirror) -> Delivery:
         """Store an answer from the first byte on; what there was goes when this has begun."""
-        delivery = self._delivery(opened, source)
+        validations = self._validations if opened.status != 304 else ()
+        delivery = Delivery(opened, source, self._watch, validations, self._settings)
         if opened.status == 304:
             delivery.close()
             return delivery
@@ -212,20 +223,6 @@ class Fetch:
             return None
         finally:
             self.setbacks, sharing.setbacks = [*self.setbacks, *sharing.setbacks], []
-
-    def _delivery(
-        self, opened: Opened, source: Mirror, checks: Checks | None = None, total: int | None = None
-    ) -> Delivery:
-        validations = self._validations if opened.status != 304 else ()
-        return Delivery(
-            opened,
-            source,
-            self._watch,
-            validations,
-            self._remote.settings,
-            checks=checks,
-            total=total,
-        )
 
     def _stored(self, delivery: Delivery) -> None:
         """Write what passes the checks, until everything held; remember what is left if not."""
@@ -265,7 +262,7 @@ class Fetch:
         """Have wrong pieces fetched again, and the whole judged."""
         assert self._sink is not None
         mending = Mending(
-            repair, self._sink, self._validations, self._remote.settings, self._watch, self._teller
+            repair, self._sink, self._validations, self._settings, self._watch, self._teller
         )
         try:
             return (yield from mending.from_source(source, ask))

@@ -49,8 +49,10 @@ class Shift:
         self._is_over = False
 
     def begin_step(self) -> None:
-        """Say that what comes should not take long."""
+        """Say that what comes should not take long; give up the helm where it usually does."""
         self._since = time.monotonic()
+        if self._helm.is_slow():
+            self.end()
 
     def end_step(self) -> bool:
         """Tell whether the helm is still this worker's; until the next step nobody takes it."""

@@ -54,8 +54,10 @@ class Hosts:
 
     def widen(self, concurrency: int) -> None:
         """Allow as many per host as a batch runs, unless a setting says how many."""
-        self._widest = max(self._widest, concurrency)
-        if concurrency <= self.bound or self._limits.per_host or self._limits.in_all:
+        if concurrency <= self._widest:
+            return
+        self._widest = concurrency
+        if self._limits.per_host or self._limits.in_all:
             return
         with self._lock:
             self.bound = concurrency

@@ -24,7 +24,7 @@ class Trail:
         self._limit = limit
         self._passed: tuple[URL, ...] = ()  # those that led on
 
-    def follow(self, status: int, location: str | None) -> None:
+    def follow(self, status: int, location: str | None) -> URL:
         """Go on to a Location header's value, or raise UnsafeRedirect that says why not."""
         here = self.current
         if not location:
@@ -50,6 +50,7 @@ class Trail:
             )
         self._passed += (here,)
         self.current = target
+        return target
 
     def __str__(self) -> str:
         return " -> ".join(url.redacted for url in (*self._passed, self.current))

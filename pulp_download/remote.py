@@ -28,7 +28,7 @@ from pulp_download.settings import Settings
 from pulp_download.speed import SpeedLimit
 from pulp_download.statuses import error_of
 from pulp_download.turns import Turn
-from pulp_download.urls import FTP_SCHEMES, Origin
+from pulp_download.urls import FTP_SCHEMES, URL, Origin
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
 
@@ -104,15 +104,16 @@ class Remote:
         DownloadErrors only, but for bugs; the caller closes the answer.
         """
         session = self._session_of_a_run()
-        trail = Trail(mirror.absolute, session.max_redirects)
+        url = start = mirror.absolute
+        trail: Trail | None = None  # until something leads on
         may_renew = True
         while True:
             if (turn := watch.turn) is not None:
                 if turn.has_asked:
-                    yield from self._moved(turn, trail.current.origin, watch)
+                    yield from self._moved(turn, url.origin, watch)
                 turn.has_asked = True
             question = self._question(
-                session, trail, method, headers or _NO_HEADERS, is_learnt=mirror.is_learnt
+                session, start, url, method, headers or _NO_HEADERS, is_learnt=mirror.is_learnt
             )
             try:
                 opened = ask(session, question, watch)
@@ -136,7 +137,8 @@ class Remote:
             if status == 401 and may_renew and self._renewed(question, watch):
                 may_renew = False
             elif status in REDIRECTS:
-                trail.follow(status, opened.header("location"))
+                trail = trail or Trail(start, session.max_redirects)
+                url = trail.follow(status, opened.header("location"))
             else:
                 asked, again = mirror.url.redacted, opened.header("retry-after")
                 raise error_of(status, opened.reason, again, url=asked)
@@ -215,41 +217,41 @@ class Remote:
     def _question(
         self,
         session: requests.Session,
-        trail: Trail,
+        start: URL,
+        url: URL,
         method: str,
         headers: Mapping[str, str],
         *,
         is_learnt: bool,
     ) -> Question:
-        url = trail.current
-        is_first = url is trail.start
-        is_own = not is_learnt and (is_first or url.origin == trail.start.origin)
+        is_first = url is start
+        is_own = not is_learnt and (is_first or url.origin == start.origin)
         is_known = is_own or url.origin in self._trusted
-        auth = self._auth(session, trail, headers, is_own=is_own) if is_known else None
+        auth = self._auth(session, start, headers, is_own=is_own) if is_known else None
         return Question(method, url, headers, auth, is_known=is_known, is_first=is_first)
 
     def _auth(
-        self, session: requests.Session, trail: Trail, headers: Mapping[str, str], *, is_own: bool
+        self, session: requests.Session, start: URL, headers: Mapping[str, str], *, is_own: bool
     ) -> Any:
-        """Return who to be at a known origin, as requests takes it.
+        """Return who to be at a known origin, as requests takes it; an own one is ``start``'s.
 
         Said closest wins: with the download (its URL, its headers), on the session, in the
         settings, in netrc.
         """
-        if is_own and trail.start.credentials is not None:
-            return basic_auth(trail.start.credentials)
-        if trail.start.scheme in FTP_SCHEMES and isinstance(session.auth, BearerAuth):
+        if is_own and start.credentials is not None:
+            return basic_auth(start.credentials)
+        if session.auth is None and self._netrc is None:
+            return None
+        if start.scheme in FTP_SCHEMES and isinstance(session.auth, BearerAuth):
             return None
         if headers and any(name.lower() == "authorization" for name in headers):
             return None
         if session.auth is not None and session.auth is not self._settings_auth:
             return session.auth
-        if session.auth is None and self._netrc is None:
-            return None
         if as_fields(session.headers).sent.authorization is not None:
             return None
         if session.auth is None and is_own and self._netrc is not None:
-            found = self._netrc.lookup(trail.current.origin.host)
+            found = self._netrc.lookup(start.origin.host)
             return basic_auth(found) if found else None
         return session.auth
 

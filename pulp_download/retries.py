@@ -73,21 +73,22 @@ class Attempts:
     """One run's budget, history and next step. State of one run, used by one thread at a time.
 
     Each source is tried once, at once; after that, those that are worth another try are repeated,
-    after waits that double, and none before it asked for. ``clock`` is monotonic seconds,
-    ``chance`` a random number in [0, 1).
+    after waits that double, and none before it asked for. ``known`` are all sources, ``untried``
+    those that have not failed. ``clock`` is monotonic seconds, ``chance`` a random number in
+    [0, 1).
     """
 
     __slots__ = (
         "_chance",
         "_clock",
-        "_known",
         "_last",
         "_policy",
         "_ready_at",
         "_repeat_at",
         "_repeats",
-        "_untried",
         "history",
+        "known",
+        "untried",
     )
 
     def __init__(
@@ -99,8 +100,7 @@ class Attempts:
         chance: Callable[[], float] = random.random,
     ):
         self._policy = policy
-        self._known = list(sources)
-        self._untried = list(sources)
+        self.known = self.untried = tuple(sources)
         self._ready_at: dict[Mirror, float] = {}  # of those that are worth a repeat
         self._repeats = 0
         self._repeat_at = 0.0
@@ -109,26 +109,16 @@ class Attempts:
         self._chance = chance
         self.history: tuple[FailedTry, ...] = ()
 
-    @property
-    def known(self) -> Sequence[Mirror]:
-        """Every source, tried or not."""
-        return self._known
-
-    @property
-    def untried(self) -> Sequence[Mirror]:
-        """Sources that have not failed."""
-        return self._untried
-
     def learn(self, sources: Iterable[Mirror]) -> None:
         """Take further sources, behind those that are known."""
-        for source in sources:
-            self._known.append(source)
-            self._untried.append(source)
+        learnt = tuple(sources)
+        self.known += learnt
+        self.untried += learnt
 
     def next_step(self) -> Step:
         """Say what to do now. Asking again without a ``failed`` in between says the same."""
-        if self._untried:
-            return Try(tuple(self._untried))
+        if self.untried:
+            return Try(self.untried)
         error = self._last
         assert error is not None, "a run has at least one source"
         if not self._ready_at or self._repeats > self._policy.max_retries:
@@ -147,15 +137,16 @@ class Attempts:
         self.note(source, error, received)
         error.attempts = self.history
         self._last = error.without_frames()
-        if source in self._untried:
-            self._untried.remove(source)
+        if source in self.untried:
+            place = self.untried.index(source)
+            self.untried = self.untried[:place] + self.untried[place + 1 :]
         self._ready_at.pop(source, None)
         if error.final:
-            self._untried.clear()
+            self.untried = ()
             self._ready_at.clear()
-        elif error.retryable and (len(self._known) == 1 or not isinstance(error, ValidationError)):
+        elif error.retryable and (len(self.known) == 1 or not isinstance(error, ValidationError)):
             self._postpone(source, error)
-        if self._untried:
+        if self.untried:
             return 0.0
         self._repeats += 1
         if not self._ready_at or self._repeats > self._policy.max_retries:

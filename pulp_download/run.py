@@ -227,10 +227,10 @@ class Run:
             size,
             digests,
             delivery.opened.fields if delivery is not None else HTTPHeaderDict(),
-            length_verified=delivery.length_verified if delivery is not None else True,
-            elapsed=time.monotonic() - self._watch.started,
-            attempts=self._sources.history,
-            present=got is not delivery,
+            delivery.length_verified if delivery is not None else True,
+            time.monotonic() - self._watch.started,
+            self._sources.history,
+            got is not delivery,
         )
 
     def _hand_over(self, delivery: Delivery, chunk_size: int) -> Content:

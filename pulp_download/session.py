@@ -30,7 +30,6 @@ Hook = Callable[..., Any]
 
 # What the session's own adapters are mounted for, by scheme.
 _PREFIXES = {scheme: f"{scheme}://" for scheme in ("https", "http", "file", "ftp", "ftps")}
-_MOUNTED = frozenset(_PREFIXES.values())
 
 
 class Session(requests.Session):
@@ -65,6 +64,7 @@ class Session(requests.Session):
         ftp = Deferred(partial(_ftp_adapter, settings.ftp, adapter))
         self.mount(_PREFIXES["ftp"], ftp)
         self.mount(_PREFIXES["ftps"], ftp)
+        self._mounted = [*self.adapters]
 
     def direct_adapter(self, url: URL) -> HttpAdapter | FtpAdapter | None:
         """Return the adapter that can be asked for this URL without a ``PreparedRequest``.
@@ -81,7 +81,7 @@ class Session(requests.Session):
         ):
             return None
         scheme = url.origin.scheme
-        if scheme in _PREFIXES and self.adapters.keys() == _MOUNTED:
+        if scheme in _PREFIXES and [*self.adapters] == self._mounted:
             adapter = self.adapters[_PREFIXES[scheme]]
         else:
             adapter = super().get_adapter(str(url))

@@ -74,19 +74,20 @@ class Sources:
 
         Then ``error`` is the last failure. Yields while there is something to wait for.
         """
-        if self._attempts is None:
+        attempts, watch = self._attempts, self._watch
+        if attempts is None:
             places: Sequence[Mirror] = self._download.mirrors
             if len(places) > 1 or type(self.current.url) is Relative:
                 places = yield from self._resolved(places)
-            self._attempts = Attempts(self._remote.retry_policy, places)
+            attempts = self._attempts = Attempts(self._remote.retry_policy, places)
         while True:
             if self._leads is not None:
-                yield from self._follow(self._leads, self._attempts)
-            step = self._attempts.next_step()
+                yield from self._follow(self._leads, attempts)
+            step = attempts.next_step()
             if isinstance(step, GiveUp):
                 self.error = step.error
                 return None
-            self._watch.begin_try()
+            watch.begin_try()
             if isinstance(step, Wait):
                 yield step
                 continue
@@ -98,15 +99,15 @@ class Sources:
                 sources = tuple(hosts.ranked(sources, self._remote.policy))
                 wanted = tuple(hosts.at(source.absolute.origin) for source in sources)
             if not hosts.admit(turn, wanted):
-                yield from turn.until_there(self._watch.check)
+                yield from turn.until_there(watch.check)
             if not self._has_started:  # at the first place; before that was queueing
                 self._has_started = True
-                self._watch.start()
+                watch.start()
             assert turn.host is not None
-            self.current = sources[wanted.index(turn.host)]
-            if len(sources) > 1 and len(self._attempts.untried) > 1:
-                self._watch_rivals(self._attempts.untried)
-            return self.current
+            current = self.current = sources[wanted.index(turn.host)]
+            if len(sources) > 1 and len(attempts.untried) > 1:
+                self._watch_rivals(attempts.untried)
+            return current
 
     @property
     def untried(self) -> Sequence[Mirror]:

@@ -94,9 +94,10 @@ class DigestValidation:
             digest = b""
         if 2 * len(digest) != length:  # spaces are passed over
             raise InvalidExpectation(f"{algorithm} digest is not hexadecimal")
-        if algorithm != self.algorithm or not self.hexdigest.islower():
+        hexdigest = self.hexdigest.lower()
+        if algorithm != self.algorithm or hexdigest != self.hexdigest:
             object.__setattr__(self, "algorithm", algorithm)
-            object.__setattr__(self, "hexdigest", self.hexdigest.lower())
+            object.__setattr__(self, "hexdigest", hexdigest)
 
     def start(self) -> _DigestCheck:
         return _DigestCheck(self)
@@ -147,20 +148,29 @@ def digest_size(algorithm: str) -> int:
 class Checks:
     """All checks of one try, in one pass over the bytes.
 
-    ``expected_size`` is what the function of this name says of the validations.
+    ``expected_size`` and ``judge_content`` are what the functions of like names say of the
+    validations.
     """
 
-    __slots__ = ("_checks", "expected_size", "received")
+    __slots__ = ("_checks", "expected_size", "judge_content", "received")
 
     def __init__(self, validations: Iterable[Validation]):
         self.received = 0
         self.expected_size: int | None = None
+        self.judge_content = False
         self._checks: list[Check] = []
         for validation in validations:
-            if isinstance(validation, SizeValidation) and self.expected_size is None:
+            if type(validation) is not SizeValidation:
+                self.judge_content = True
+                self._checks.append(validation.start())
+            elif self.expected_size is None:
                 self.expected_size = validation.size  # the bytes are counted here in any case
             else:
                 self._checks.append(validation.start())
+
+    def add(self, validation: Validation) -> None:
+        """Judge by one more, before the first byte."""
+        self._checks.append(validation.start())
 
     def update(self, chunk: Chunk) -> None:
         """Take the next bytes, or raise the ValidationError that they cause."""

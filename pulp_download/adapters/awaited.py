@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
 
 from pulp_download.adapters.connections import WatchedConnection
 from pulp_download.adapters.exchange import Exchange
@@ -22,21 +21,14 @@ class Awaited:
     (RFC 9112 section 9.3.1). What raises has let go of the connection.
     """
 
-    __slots__ = ("_connection", "_message", "_method", "_reopen", "_watch")
+    __slots__ = ("_connection", "_may_reopen", "_message", "_method", "_watch")
 
-    def __init__(
-        self,
-        method: str,
-        message: bytes,
-        connection: WatchedConnection,
-        watch: Watch,
-        reopen: Callable[[], None],
-    ):
+    def __init__(self, method: str, message: bytes, connection: WatchedConnection, watch: Watch):
         self._method = method
         self._message = message
         self._connection = connection
         self._watch = watch
-        self._reopen: Callable[[], None] | None = reopen  # until that has been done
+        self._may_reopen = True  # until that has been done
 
     def send(self) -> None:
         """Send the request, over a fresh connection if the idle one is dead."""
@@ -68,7 +60,7 @@ class Awaited:
                 self._watch.check()
                 wire = self._connection.wire
                 has_begun = wire is not None and wire.pending > 0
-                if has_begun or self._reopen is None or self._method not in _REPEATABLE:
+                if has_begun or not self._may_reopen or self._method not in _REPEATABLE:
                     raise
             self._send_anew()
             return self._connection.answer(self._method, self._watch)
@@ -83,7 +75,7 @@ class Awaited:
         self._connection.give_back(reusable=False)
 
     def _send_anew(self) -> None:
-        reopen, self._reopen = self._reopen, None
-        assert reopen is not None
-        reopen()
+        self._may_reopen = False
+        assert self._connection.pool is not None
+        self._connection.pool.open(self._connection, self._watch)
         self._connection.ask(self._message, self._watch)

@@ -100,10 +100,12 @@ class LengthBody:
         return self._persistent and self._left == 0 and self._wire.pending == 0
 
     def read(self, limit: int = BUFFER_SIZE) -> memoryview:
-        wire = self._wire
-        if self._left and not wire.pending and not _fill(wire):
-            raise Truncated(self.length - self._left, self.length)
-        taken = wire.take(min(limit, self._left))
+        wire, limit = self._wire, min(limit, self._left)
+        taken = wire.take(limit)
+        if not taken and self._left:
+            if not _fill(wire):
+                raise Truncated(self.length - self._left, self.length)
+            taken = wire.take(limit)
         self._left -= len(taken)
         self.is_complete = not self._left
         return taken

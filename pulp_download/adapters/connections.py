@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
-import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from pulp_download import sockets, tls
@@ -20,6 +19,16 @@ from pulp_download.adapters.exchange import Exchange
 from pulp_download.adapters.framing import Wire
 from pulp_download.errors import ConnectionFailed, NotAuthorized, ProtocolViolation, ProxyFailed
 from pulp_download.watch import Watch
+
+
+class Owner(Protocol):
+    """The pool that has lent a connection."""
+
+    def open(self, connection: WatchedConnection, watch: Watch) -> None:
+        """Connect, anew if need be."""
+
+    def _put_conn(self, connection: WatchedConnection) -> None:
+        """Take it back."""
 
 
 class WatchedConnection(HTTPConnection):
@@ -31,7 +40,8 @@ class WatchedConnection(HTTPConnection):
 
     watch: Watch | None = None
     wire: Wire | None = None
-    pool: urllib3.HTTPConnectionPool | None = None
+    pool: Owner | None = None  # while it is lent
+    is_tunnelled = False  # is to go through the pool's proxy
     is_through = False  # the tunnel stands: what fails now is not the proxy
     _lifeline: socket.socket | None = None
 

@@ -31,14 +31,16 @@ class Lender(Protocol):
 class Exchange:
     """An answer whose head is there. ``close()`` gives the connection back.
 
-    It is used again only if the body was read to an exactly framed end. ``receive(limit)`` returns
-    the next bytes of the body, empty at its end, valid until the next call. One thread at a time.
+    It is used again only if the body was read to an exactly framed end. ``length`` are the bytes of
+    the body as its framing tells, or None. ``receive(limit)`` returns the next ones, empty at its
+    end, valid until the next call. One thread at a time.
     """
 
-    __slots__ = ("_body", "_lender", "_watch", "head", "receive", "when_closed")
+    __slots__ = ("_body", "_lender", "_watch", "head", "length", "receive", "when_closed")
 
     def __init__(self, head: Head, body: Body, lender: Lender, watch: Watch):
         self.head = head
+        self.length = body.length
         self.receive: Callable[[int], memoryview] = body.read
         self.when_closed: Callable[[], None] | None = None
         self._body = body
@@ -46,14 +48,9 @@ class Exchange:
         self._watch = watch
 
     @property
-    def length(self) -> int | None:
-        """Bytes of the body as its framing tells, or None."""
-        return self._body.length
-
-    @property
     def end_is_marked(self) -> bool:
         """The framing tells where the body ends, so that a cut one is noticed."""
-        return self._body.length is not None or self.head.get("transfer-encoding") is not None
+        return self.length is not None or self.head.get("transfer-encoding") is not None
 
     @property
     def is_complete(self) -> bool:
@@ -74,8 +71,7 @@ class Exchange:
         self.close()
 
     def _is_small(self) -> bool:
-        length = self._body.length
-        return self.end_is_marked if length is None else length <= _DRAIN_LIMIT
+        return self.end_is_marked if self.length is None else self.length <= _DRAIN_LIMIT
 
     def close(self) -> None:
         """Let go of the connection. Idempotent."""

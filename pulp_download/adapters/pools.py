@@ -10,7 +10,6 @@ import http.client
 import queue
 import ssl
 from contextlib import suppress
-from functools import partial
 from typing import Any, NoReturn, cast
 
 import urllib3
@@ -46,6 +45,7 @@ class Pool(urllib3.HTTPConnectionPool):
 
     ConnectionCls = WatchedConnection
     QueueCls = _Stack
+    pool: _Stack | None
 
     def __init__(self, *args: Any, idle: Idle, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -59,14 +59,14 @@ class Pool(urllib3.HTTPConnectionPool):
         """Send a message without a body; ``tunnel`` asks for a way through the pool's proxy."""
         connection = self._get_conn()
         connection.pool = self
-        reopen = partial(self._open, connection, watch, tunnel=tunnel)
-        awaited = Awaited(method, message, connection, watch, reopen)
+        connection.is_tunnelled = tunnel
+        awaited = Awaited(method, message, connection, watch)
         awaited.send()
         return awaited
 
     def _get_conn(self, timeout: float | None = None) -> WatchedConnection:
         """Return an idle connection that is silent, or one that is not connected yet."""
-        stack = cast("_Stack | None", self.pool)
+        stack = self.pool
         if stack is None:
             raise urllib3.exceptions.ClosedPoolError(self, "pool is closed")
         try:
@@ -82,9 +82,13 @@ class Pool(urllib3.HTTPConnectionPool):
 
     def _put_conn(self, connection: Any) -> None:
         """Take a connection back; who has been idle longest anywhere may have to go for it."""
-        super()._put_conn(connection)
-        if connection is not None and connection.wire is not None:
+        stack = self.pool
+        is_open = connection is not None and connection.wire is not None
+        if is_open and stack is not None and len(stack.queue) < stack.maxsize:
+            stack.queue.append(connection)
             self._idle.add(connection, self)
+        else:
+            super()._put_conn(connection)
 
     def close_idle(self, connection: object) -> None:
         """Close a connection if it is still idle."""
@@ -92,13 +96,14 @@ class Pool(urllib3.HTTPConnectionPool):
             cast(_Stack, self.pool).queue.remove(connection)
             cast(WatchedConnection, connection).close()
 
-    def _open(self, connection: WatchedConnection, watch: Watch, *, tunnel: bool) -> None:
+    def open(self, connection: WatchedConnection, watch: Watch) -> None:
+        """Connect, anew if need be, and through the proxy if the connection is to go there."""
         watch.may_block()
         connection.close()  # one that urllib3 used by itself may be open
         connection.watch = watch
         watch.begin("connect", watch.limits.connect)
         try:
-            if tunnel:
+            if connection.is_tunnelled:
                 self._prepare_proxy(connection)
             else:
                 connection.connect()
