@@ -60,7 +60,7 @@ FLOORS = (
     ("futures", "helm", "manifests"),
     ("crew",),
     ("batch",),
-    ("importer",),
+    ("importer", "streamer"),
     ("pulp_download",),  # the package's own __init__: the public names
     ("cli",),
     ("__main__",),
@@ -90,6 +90,8 @@ HOMES = {
     "sqlalchemy": {"importer"},
     # SQLAlchemy loads it for URLs that ask for it
     "psycopg": set(),
+    "twisted": {"streamer"},
+    "zope": {"streamer"},
     "zstandard": {"manifests"},
 }
 
