@@ -90,7 +90,9 @@ HOMES = {
     "sqlalchemy": {"importer"},
     # SQLAlchemy loads it for URLs that ask for it
     "psycopg": set(),
-    "twisted": {"streamer"},
+    # serve runs the reactor
+    "twisted": {"streamer", "cli"},
+    "prometheus_client": {"streamer"},
     "zope": {"streamer"},
     "zstandard": {"manifests"},
 }
@@ -109,6 +111,7 @@ STRANGERS = {
 HEAVY = {
     "click",
     "ijson",
+    "prometheus_client",
     "psycopg",
     "requests_ftp",
     "rich",

@@ -1,0 +1,90 @@
+"""What a SOURCE of ``serve`` means: who supplies the files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pulp_download.cli.interruption import Interruption
+from pulp_download.cli.piped import Piped
+from pulp_download.remote import Remote
+
+if TYPE_CHECKING:
+    from pulp_download.streamer.supplier import Supplier
+
+
+@dataclass(frozen=True)
+class Sought:
+    """A SOURCE, and what was said of it."""
+
+    source: str
+    format: str | None
+    base_urls: tuple[str, ...]
+    catalog: str | None
+
+    @property
+    def is_base(self) -> bool:
+        """It is no manifest: all that is below it is served."""
+        return self.format is None and "://" in self.source and self.source.endswith("/")
+
+    @property
+    def is_folder(self) -> bool:
+        """It is what ``mirror`` made, or should be."""
+        return self.format is None and Path(self.source).is_dir()
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """The remote's base URLs; of a manifest's, the first takes the place of its own."""
+        if self.is_base:
+            return (self.source, *self.base_urls)
+        return self.base_urls if self.is_folder or self.catalog else self.base_urls[1:]
+
+
+@contextmanager
+def supplied(sought: Sought, remote: Remote, interruption: Interruption) -> Iterator[Supplier]:
+    """Give who supplies the files; raises what is wrong with a manifest or a catalog."""
+    if sought.is_folder:
+        yield from _copied(Path(sought.source), sought.catalog, remote)
+    elif sought.is_base:
+        if sought.catalog is not None:
+            raise click.UsageError("a catalog is of what a manifest lists, not of a base URL")
+        from pulp_download.streamer.below import Below
+
+        yield Below(remote)
+    elif sought.catalog is not None:
+        from pulp_download.importer.copies import copy_of
+        from pulp_download.importer.source import Source
+
+        copy = copy_of(Source.parse(sought.source, format_name=sought.format), sought.catalog)
+        yield from _copied(copy.destination, copy.catalog, remote)
+    else:
+        yield from _published(sought, remote, interruption)
+
+
+def _copied(destination: Path, catalog: str | None, remote: Remote) -> Iterator[Supplier]:
+    from pulp_download.importer.importer import Importer
+
+    with Importer(remote, destination, catalog=catalog) as importer:
+        importer.standing()
+        yield importer
+
+
+def _published(sought: Sought, remote: Remote, interruption: Interruption) -> Iterator[Supplier]:
+    from pulp_download.importer.publication import published
+    from pulp_download.importer.source import Source
+    from pulp_download.importer.stopping import Stopping
+
+    base = sought.base_urls[0] if sought.base_urls else None
+    source = Source.parse(sought.source, base, format_name=sought.format)
+    source = replace(source, stdin=Piped(interruption))
+    stopping = Stopping()
+    with ExitStack() as stack:
+        with interruption.stopping(stopping.stop):
+            listing = published(remote, source, format=sought.format, stopping=stopping)
+            publication = stack.enter_context(listing)
+        yield publication
