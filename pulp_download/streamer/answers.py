@@ -27,8 +27,9 @@ _VISIBLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,300}[\x21-\x7e])?")
 class Answering:
     """A bridge's question: what ``asked`` for, of this supplier.
 
-    With ``ranges`` "forward", Range and If-Range go upstream, and what comes of them is passed on as
-    it is, unverified. Otherwise a client always gets the whole file, as RFC 9110 section 14.2 allows.
+    With ``ranges`` "forward", Range and If-Range go upstream, and what comes of them is passed on
+    as it is, unverified. Otherwise a client always gets the whole file, as RFC 9110 section 14.2
+    allows.
     """
 
     supplier: Supplier

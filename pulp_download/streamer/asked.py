@@ -1,4 +1,4 @@
-"""What a client asks for: a path out of whatever stands in its request line (RFC 9112 section 3.2)."""
+"""What a client asks for: a path out of its request target (RFC 9112 section 3.2)."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class BadTarget(Exception):
 def path_of(target: bytes, *, below: int = 0) -> str:
     """Return the relative path that a request target names, decoded once; raises BadTarget.
 
-    The path is only a key to what is listed, and is refused unless it is its own plainest form: what
-    two readers could take for two files is nobody's. An absolute form counts for its path, so that
-    no authority of the client's choice leads anywhere; a query is no part of it. ``below`` is
+    The path is only a key to what is listed, and is refused unless it is its own plainest form:
+    what two readers could take for two files is nobody's. An absolute form counts for its path, so
+    that no authority of the client's choice leads anywhere; a query is no part of it. ``below`` is
     the number of leading segments that led here.
     """
     if len(target) > LONGEST_TARGET:

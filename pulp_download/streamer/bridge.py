@@ -1,11 +1,11 @@
 """From threads that read to an event loop that writes, through a bounded buffer.
 
-What it is: a buffer of bytes, filled by a pool's threads from a ``Content`` and emptied by an event
-loop, with a lock. What it is not: a queue of calls into the loop; and it knows no framework. It
-guarantees that at most ``capacity`` and one chunk are held, that a full stream is *parked* and needs
-no thread, that the loop is woken once for all that came while it was away, and that the last byte is
-there only when everything held (that is ``Content``'s promise). It relies on the loop's methods being
-called in one thread.
+What it is: a buffer of bytes, filled by a pool's threads from a ``Content`` and emptied by an
+event loop, with a lock. What it is not: a queue of calls into the loop; and it knows no framework.
+It guarantees that at most ``capacity`` and one chunk are held, that a full stream is *parked* and
+needs no thread, that the loop is woken once for all that came while it was away, and that the last
+byte is there only when everything held (which is ``Content``'s promise). It relies on the loop's
+methods being called in one thread.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class Question(Protocol):
 class Bridge:
     """One answer on its way from upstream to one client.
 
-    ``wake`` is called from any thread when there is news for a loop that waits for it: the ``head``,
-    bytes to :meth:`take`, the end (``is_ended``), or an ``error``, which is whatever was raised.
-    All else is the loop's, and its to be called in one thread.
+    ``wake`` is called from any thread when there is news for a loop that waits for it: the
+    ``head``, bytes to :meth:`take`, the end (``is_ended``), or an ``error``, which is whatever was
+    raised. All the methods are the loop's, to be called in one thread.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class Bridge:
             except BaseException:
                 content.close()
                 raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the loop's thread is told
             self._end(error)
             return
         with self._lock:
@@ -184,7 +184,7 @@ class Bridge:
                 if taken >= TURN and self._pool.is_awaited:
                     self._pool.submit(self._read)
                     return
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the loop's thread is told
             content.close()
             self._end(error)
             return

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pulp_download.retries import parse_http_date
 
-# An entity tag (section 8.8.3), and a list of them with the empty members that section 5.6.1 lets pass.
+# An entity tag (section 8.8.3), and a list of them, with empty members (section 5.6.1.2).
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _LIST = re.compile(rf"[ \t,]*(?:{_TAG.pattern}[ \t]*(?:,[ \t,]*|\Z))+")
 

@@ -57,8 +57,8 @@ OF_NOT_MODIFIED = frozenset(
     {"cache-control", "content-location", "date", "etag", "expires", "last-modified", "vary"}
 )
 
-# Names are tokens. Values are visible ASCII, blanks and tabs: line ends and NUL would make fields of
-# their own, and some clients take C1 controls for line ends (RFC 9110 section 5.5).
+# Names are tokens. Values are visible ASCII, blanks and tabs: line ends would make fields of their
+# own, and some clients take C1 controls for line ends (RFC 9110 section 5.5).
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e]*")
 

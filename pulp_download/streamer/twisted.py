@@ -28,9 +28,10 @@ class StreamerResource(Resource):
 
     At most ``max_streams`` requests are answered at a time; others get 503 at once. ``threads``
     bounds the threads that open and read (by default one for each stream, made on demand). A client
-    that takes nothing for ``stall_timeout`` seconds is dropped. ``ranges`` is "ignore", or "forward"
-    to relay parts of files, which are not verified. ``observer`` is called with a ``Served`` for each
-    request, in the reactor's thread. A stream takes up to 256 KiB, and as much in Twisted.
+    that takes nothing for ``stall_timeout`` seconds is dropped. ``ranges`` is "ignore", or
+    "forward" to relay parts of files, which are not verified. ``observer`` is called with a
+    ``Served`` for each request, in the reactor's thread. A stream holds up to 256 KiB, and 128 KiB
+    in Twisted.
 
     A leaf; may be mounted anywhere. To be used in the reactor's thread, like all of Twisted. Ends
     with its reactor; :meth:`stop` or :meth:`close` it where it goes earlier.
@@ -49,7 +50,7 @@ class StreamerResource(Resource):
         observer: Observer | None = None,
         reactor: Any = None,
     ):
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         if ranges not in ("ignore", "forward"):
             raise ValueError(f"ranges is 'ignore' or 'forward', not {ranges!r}")
         if reactor is None:
@@ -154,7 +155,9 @@ def site(
     one is closed after ``idle_timeout`` seconds. Request lines and fields may have 16 KiB in all;
     what a request brings as a body is dropped. HTTP/2 is spoken where TLS negotiates it.
     """
-    resource = served if IResource.providedBy(served) else StreamerResource(served, reactor=reactor)
+    resource: Any = (
+        served if IResource.providedBy(served) else StreamerResource(served, reactor=reactor)
+    )
     return LimitedSite(
         resource,
         max_connections=max_connections,

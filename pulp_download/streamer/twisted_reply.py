@@ -33,8 +33,8 @@ HEAD_WAITS = 0.003
 class Reply:
     """One request being answered, in the reactor's thread.
 
-    Writes while the transport takes it, as a push producer. Ends in one of three ways: finished; the
-    client gone, which ``notifyFinish`` tells (``stopProducing`` is not called for HTTP/2); or
+    Writes while the transport takes it, as a push producer. Ends in one of three ways: finished;
+    the client gone, which ``notifyFinish`` tells (``stopProducing`` is not called for HTTP/2); or
     aborted, so that the client sees that it did not get the file. Then ``over`` is called, once.
     """
 

@@ -1,8 +1,8 @@
 """What differs between the connections of HTTP/1 and the streams of HTTP/2, below an answer.
 
-Twisted gives both as a request's ``channel``. Its HTTP/2 bounds what it holds by the window that the
-client chose, and resets without saying that something went wrong; both is put right here, by names
-that are not public (``tests/unit/streamer/test_dependencies.py`` fails when one is gone).
+Twisted gives both as a request's ``channel``. Its HTTP/2 bounds what it holds by the window that
+the client chose, and resets without saying that something went wrong; both is put right here, by
+names that are not public (``tests/unit/streamer/test_dependencies.py`` fails when one is gone).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class StreamWire(Wire):
         if connection.remainingOutboundWindow(stream) <= 0:
             self._channel.flowControlBlocked()  # it pauses the producer, and will resume it
         elif blocked is not None:
-            blocked.addCallback(lambda passed: (self.soon(call), passed)[1])
+            blocked.addCallback(lambda _: self.soon(call))
         elif connection._outboundStreamQueues[stream]:
             self._reactor.callLater(0, call)
         else:
@@ -101,7 +101,7 @@ def _size(queue: Any) -> int:
     return sum(len(piece) for piece in queue if isinstance(piece, bytes))
 
 
-# struct tcp_info (Linux): eight bytes, 24 numbers of four, and tcpi_bytes_acked is the third of eight.
+# struct tcp_info (Linux): eight bytes, 24 numbers of four, then the third of eight: bytes_acked.
 _BYTES_ACKED = struct.Struct("=120xQ")
 
 
