@@ -25,7 +25,6 @@ http {{
     access_log off;
     client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-    {more}
     {shown}
 }}
 """
@@ -48,16 +47,19 @@ visible_hostname {host}
 class Front(Program):
     """A proxy for the server at ``behind``; leaving the block ends it.
 
-    ``edits`` are replacements in the configuration that the pages show.
+    ``edits`` are replacements in the configuration that the pages show, ``listens`` is how it
+    listens, behind the port.
     """
 
-    def __init__(self, behind: int, *, edits: dict[str, str] | None = None):
+    def __init__(self, behind: int, *, edits: dict[str, str] | None = None, listens: str = ";"):
         self.behind = behind
         self.edits = edits or {}
+        self.listens = listens
         self._undo = contextlib.ExitStack()
 
     def url(self, path: str) -> str:
-        return f"http://{HOST}:{self.port}{path}"
+        scheme = "http" if self.listens == ";" else "https"
+        return f"{scheme}://{HOST}:{self.port}{path}"
 
     def __enter__(self) -> Self:
         if not self.is_installed():
@@ -88,10 +90,10 @@ class Nginx(Front):
         config = folder / "nginx.conf"
         shown = self.shown(
             ("127.0.0.1:8080", f"{HOST}:{self.behind}"),
-            ("listen 80;", f"listen {HOST}:{self.port};"),
+            ("listen 80;", f"listen {HOST}:{self.port} {self.listens}"),
         )
         user = "user root;" if os.geteuid() == 0 else ""
-        config.write_text(_NGINX.format(folder=folder, user=user, more="", shown=shown))
+        config.write_text(_NGINX.format(folder=folder, user=user, shown=shown))
         return ["-e", str(folder / "error.log"), "-c", str(config)]
 
 
