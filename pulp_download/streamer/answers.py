@@ -10,6 +10,7 @@ from pulp_download.content import Content
 from pulp_download.download import Download
 from pulp_download.errors import BadStatus
 from pulp_download.streamer.asked import Asked
+from pulp_download.streamer.bridge import CHUNK
 from pulp_download.streamer.heads import Head, head_of
 from pulp_download.streamer.supplier import Supplier
 
@@ -46,7 +47,7 @@ class Answering:
             except BadStatus as error:
                 if error.status not in _NO_HEAD:
                     raise
-        return download.iter_content(headers=self._range())
+        return download.iter_content(CHUNK, headers=self._range())
 
     def head(self, content: Content) -> Head:
         return head_of(content, self.asked, forwards_ranges=self.ranges == "forward")

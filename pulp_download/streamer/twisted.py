@@ -30,7 +30,7 @@ class StreamerResource(Resource):
     bounds the threads that open and read (by default one for each stream, made on demand). A client
     that takes nothing for ``stall_timeout`` seconds is dropped. ``ranges`` is "ignore", or
     "forward" to relay parts of files, which are not verified. ``observer`` is called with a
-    ``Served`` for each request, in the reactor's thread. A stream holds up to 256 KiB, and 128 KiB
+    ``Served`` for each request, in the reactor's thread. A stream holds up to 128 KiB, and 96 KiB
     in Twisted.
 
     A leaf; may be mounted anywhere. To be used in the reactor's thread, like all of Twisted. Ends

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-# Bytes written at a time, and held at most for one stream of HTTP/2.
+from pulp_download.streamer.bridge import CHUNK
+
+# Bytes that Twisted holds at most for one stream of HTTP/2.
 MOST = 65_536
 # RFC 9113 section 7; after NO_ERROR, clients take what they have for the whole.
 _INTERNAL_ERROR = 0x2
@@ -30,7 +32,7 @@ class Wire:
 
     def room(self) -> int:
         """Return how many bytes may be written now, apart from what a producer is told."""
-        return MOST
+        return CHUNK
 
     def when_there_is_room(self, call: Callable[[], None]) -> None:
         """Call soon, or have the producer resumed, when it is worth asking again."""
