@@ -53,9 +53,7 @@ class Shelf:
         self.asked: list[str] = []
         self._downloads: dict[str, Callable[[], Download]] = {}
 
-    def put(
-        self, path: str, url: Any, body: bytes | None = None, **options: Any
-    ) -> None:
+    def put(self, path: str, url: Any, body: bytes | None = None, **options: Any) -> None:
         """List a file; ``body`` is what is expected of it."""
         validations: list[Validation] = [] if body is None else expectations(body)
         options.setdefault("remote", self.remote)
