@@ -2,10 +2,10 @@
 
 What it is: a buffer of bytes, filled by a pool's threads from a ``Content`` and emptied by an
 event loop, with a lock. What it is not: a queue of calls into the loop; and it knows no framework.
-It guarantees that at most ``capacity`` and one chunk more are held, that a full stream is *parked* and
-needs no thread, that the loop is woken once for all that came while it was away, and that the last
-byte is there only when everything held (which is ``Content``'s promise). It relies on the loop's
-methods being called in one thread.
+It guarantees that at most ``capacity`` and one chunk more are held, that a full stream is *parked*
+and needs no thread, that the loop is woken once for all that came while it was away, and that the
+last byte is there only when everything held (which is ``Content``'s promise). It relies on the
+loop's methods being called in one thread.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from pulp_download.watchdog import watchdog
 
 log = logging.getLogger(__name__)
 
-# Bytes that one stream holds at most, and bytes read at a time. Measured: more of either makes a fast
-# client no faster, and 200 slow ones take 133 MB in all, with what adapters and Twisted hold.
+# Bytes that one stream holds at most, and bytes read at a time. Measured: more of either makes a
+# fast client no faster, and 200 slow ones take 133 MB in all, with what adapters and Twisted hold.
 CAPACITY = 98_304
 CHUNK = 32_768
 # Bytes after which a stream gives its thread to others that wait.
