@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pulp_download.cli.interruption import Interruption
+from pulp_download.cli.mirror import importer_class
 from pulp_download.cli.piped import Piped
 from pulp_download.remote import Remote
 
@@ -57,6 +58,7 @@ def supplied(sought: Sought, remote: Remote, interruption: Interruption) -> Iter
 
         yield Below(remote)
     elif sought.catalog is not None:
+        importer_class()  # or say what is missing
         from pulp_download.importer.copies import copy_of
         from pulp_download.importer.source import Source
 
@@ -67,14 +69,13 @@ def supplied(sought: Sought, remote: Remote, interruption: Interruption) -> Iter
 
 
 def _copied(destination: Path, catalog: str | None, remote: Remote) -> Iterator[Supplier]:
-    from pulp_download.importer.importer import Importer
-
-    with Importer(remote, destination, catalog=catalog) as importer:
+    with importer_class()(remote, destination, catalog=catalog) as importer:
         importer.standing()
         yield importer
 
 
 def _published(sought: Sought, remote: Remote, interruption: Interruption) -> Iterator[Supplier]:
+    importer_class()  # or say what is missing
     from pulp_download.importer.publication import published
     from pulp_download.importer.source import Source
     from pulp_download.importer.stopping import Stopping
