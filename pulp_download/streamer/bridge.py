@@ -236,9 +236,11 @@ class Bridge:
 
     def _stop_opening(self) -> None:
         """Cancel what is being opened, until it is, unless others have the same download."""
-        download = self._download
-        if self._is_over or self._content is not None:
+        download = (
+            self._download
+        )  # without one, its thread sees that it is cancelled before it asks
+        if download is None or self._is_over or self._content is not None:
             return
-        if download is not None and (self._pool.is_shared(download) or download.cancel()):
+        if self._pool.is_shared(download) or download.cancel():
             return
         watchdog.call_at(time.monotonic() + CANCEL_EVERY, self._stop_opening)

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.functional.streamer.running import PATIENCE, Shelf, Streamer, get, listed, parted
-from tests.servers import FaultServer, reply
+from tests.servers import FaultServer, reply, steps
 
 BODY = b"the file\n"
 
@@ -168,25 +168,31 @@ def test_a_request_that_drips_ends_in_time(shelf: Shelf) -> None:
 @pytest.mark.fault(208)
 def test_an_idle_connection_ends_in_time(server: FaultServer, shelf: Shelf) -> None:
     listed(server, shelf, "f", BODY, reply(200, BODY))
-    with Streamer(shelf, idle_timeout=0.3) as streamer:
-        with streamer.connect() as silent, streamer.connect() as served:
-            served.sendall(b"GET /f HTTP/1.1\r\nHost: x\r\n\r\n")
-            answer = b"".join(iter(lambda: served.recv(4096), b""))  # to the end of its patience
-            assert silent.recv(1) == b""
+    with (
+        Streamer(shelf, idle_timeout=0.3) as streamer,
+        streamer.connect() as silent,
+        streamer.connect() as served,
+    ):
+        served.sendall(b"GET /f HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b"".join(iter(lambda: served.recv(4096), b""))  # to the end of its patience
+        assert silent.recv(1) == b""
     assert answer.endswith(BODY)
 
 
 @pytest.mark.fault(208)
 def test_a_slow_upstream_is_no_idle_connection(server: FaultServer, shelf: Shelf) -> None:
     gate = server.gate()
-    listed(server, shelf, "f", BODY, [lambda *args: (gate(*args), reply(200, BODY)(*args))[1]])
-    with Streamer(shelf, idle_timeout=0.2, head_timeout=0.2) as streamer:
-        with streamer.connect() as sock, streamer.connect() as idle:
-            sock.sendall(get("/f"))
-            gate.wait_for(1)
-            assert idle.recv(1) == b""  # so long has it been
-            gate.open()
-            assert b"".join(iter(lambda: sock.recv(4096), b"")).endswith(BODY)
+    listed(server, shelf, "f", BODY, steps(gate, reply(200, BODY)))
+    with (
+        Streamer(shelf, idle_timeout=0.2, head_timeout=0.2) as streamer,
+        streamer.connect() as sock,
+        streamer.connect() as idle,
+    ):
+        sock.sendall(get("/f"))
+        gate.wait_for(1)
+        assert idle.recv(1) == b""  # so long has it been
+        gate.open()
+        assert b"".join(iter(lambda: sock.recv(4096), b"")).endswith(BODY)
 
 
 @pytest.mark.fault(208)
@@ -210,7 +216,7 @@ def test_connections_beyond_a_number_are_closed_at_once(server: FaultServer, she
 @pytest.mark.fault(211)
 def test_requests_beyond_a_number_are_503_at_once(server: FaultServer, shelf: Shelf) -> None:
     gate = server.gate()
-    server.on("/f", lambda *args: (gate(*args), reply(200, BODY)(*args))[1])
+    server.on("/f", steps(gate, reply(200, BODY)))
     shelf.put("f", server.url("/f"), BODY)
     with Streamer(shelf, max_streams=2) as streamer:
         waiting = [streamer.connect() for _ in range(2)]
