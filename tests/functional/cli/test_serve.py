@@ -264,6 +264,20 @@ class TestLimits:
                     pass
 
 
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_list(command: Command, server: FaultServer) -> None:
+    peaks = []
+    for count in (1000, 200_000):
+        lines = (f"{number:064x}  pool/{number % 100}/{number}.deb\n" for number in range(count))
+        server.on(f"/{LIST}", reply(200, "".join(lines).encode()))
+        with serving(command, server.url(f"/{LIST}")) as streamer:
+            assert streamer.get("/pool/1/1.dev").status == 404
+            status = Path(f"/proc/{streamer.process.pid}/status").read_text()
+            (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
+            peaks.append(int(peak))
+    assert peaks[1] - peaks[0] < 20_000, "kilobytes"
+
+
 class TestEnd:
     @pytest.mark.fault(216)
     def test_an_open_stream_ends_before_the_server_does(
