@@ -156,7 +156,7 @@ class TestCopies:
         self, stock: Stock, remote: Remote, tmp_path: Path
     ) -> None:
         url = f"sqlite:///{tmp_path}/shared.sqlite"
-        for name in ("one", "two", "one"):
+        for name in ("two", "one"):
             with Importer(remote, tmp_path / name, catalog=url) as importer:
                 importer.sync(stock.url)
         assert copy_of(source_of(stock), url) == (tmp_path / "one", url)
