@@ -26,7 +26,8 @@ class Content:
     ``status`` and ``headers`` are there at once; iterating yields the body, up to ``chunk_size``
     bytes as they arrive and as sent on the wire. The last byte is held back until everything held:
     a wrong size or digest raises before it. ``url`` is the source that serves it, ``final_url``
-    where redirects led, both redacted; ``size`` is the length told by upstream, or None.
+    where redirects led, both redacted; ``size`` is the length told by upstream, or None, and
+    ``expected_size`` the one that must hold.
 
     A context manager; close it. May be advanced by different threads, one at a time; ``close()``
     and ``cancel()`` may come from any thread at any point, and wake a thread that waits in a read,
@@ -47,6 +48,7 @@ class Content:
         self.url = delivery.source.url.redacted
         self.final_url = delivery.opened.url.redacted
         self.size = delivery.size
+        self.expected_size = delivery.checks.expected_size
         self.length_verified = delivery.length_verified
         if delivery.digests is not None:
             self._end(None)

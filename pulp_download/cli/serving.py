@@ -149,5 +149,5 @@ def _sending() -> bool:
     """Have clients' connections close once all is sent; tell whether some has not been."""
     for each in (*reactor.getReaders(), *reactor.getWriters()):
         if isinstance(each, tcp.Server):
-            each.loseConnection()  # type: ignore[no-untyped-call]
+            each.loseConnection()
     return any(isinstance(each, tcp.Server) for each in reactor.getWriters())

@@ -40,9 +40,12 @@ def head_of(content: Content, asked: Asked, *, forwards_ranges: bool) -> Head:
         return Head(304, of_not_modified(fields))
     if not forwards_ranges:
         fields = (*fields, (b"Accept-Ranges", b"none"))
-    if content.size is not None:
-        fields = (*fields, (b"Content-Length", b"%d" % content.size))
-    return Head(content.status, fields, has_body=asked.method != "HEAD", size=content.size)
+    size = content.size
+    if size is None and content.status == 200:
+        size = content.expected_size  # a body of another length is broken off before its last byte
+    if size is not None:
+        fields = (*fields, (b"Content-Length", b"%d" % size))
+    return Head(content.status, fields, has_body=asked.method != "HEAD", size=size)
 
 
 def head_of_refusal(refusal: Refusal, *extra: tuple[bytes, bytes]) -> Head:

@@ -8,9 +8,10 @@ import urllib.request
 import pytest
 import requests
 
+from tests.functional.fetch import sha256
 from tests.functional.streamer.running import Shelf, Streamer, get, listed, parted
 from tests.servers import FaultServer, chunk, chunked, interim, published, reply, until_close
-from tests.servers.steps import head, send, steps
+from tests.servers.steps import Script, head, send, steps
 
 BODY = bytes(range(256)) * 1024
 
@@ -161,7 +162,8 @@ def test_an_upstream_without_head_is_asked_and_left(server: FaultServer, shelf: 
 def test_a_body_of_unknown_length_arrives_whole(
     server: FaultServer, shelf: Shelf, version: str
 ) -> None:
-    listed(server, shelf, "f", BODY, chunked([chunk(BODY)]))
+    server.on("/f", chunked([chunk(BODY)]))
+    shelf.put("f", server.url("/f"), validations=[sha256(BODY)])
     with Streamer(shelf) as streamer, streamer.connect() as sock:
         sock.sendall(get("/f", version=version))
         answer = http.client.HTTPResponse(sock)
@@ -169,6 +171,18 @@ def test_a_body_of_unknown_length_arrives_whole(
         assert answer.headers["Content-Length"] is None
         assert (answer.headers["Transfer-Encoding"] == "chunked") == (version == "1.1")
         assert answer.read() == BODY
+
+
+@pytest.mark.fault(202)
+@pytest.mark.parametrize("framed", [chunked([chunk(BODY)]), until_close(BODY)])
+def test_a_length_that_only_the_list_tells_is_told(
+    server: FaultServer, shelf: Shelf, framed: Script
+) -> None:
+    listed(server, shelf, "f", BODY, framed)
+    with Streamer(shelf) as streamer:
+        answer = requests.get(streamer.url("/f"), timeout=10)
+        assert answer.headers["Content-Length"] == str(len(BODY))
+        assert answer.content == BODY
 
 
 def test_a_body_until_close_and_an_interim_answer_are_no_matter(
