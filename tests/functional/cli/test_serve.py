@@ -6,6 +6,7 @@ import http.client
 import re
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,8 @@ from tests.functional.cli.command import Command, finished, refused_usage, said
 from tests.functional.importer.rpms import REPOMD, rpm_repository
 from tests.functional.importer.stock import LIST, Stock
 from tests.functional.streamer.served import Streamer, serving
-from tests.servers import FaultServer, cut, head, reply, send, steps
+from tests.servers import FaultServer, authority, cut, head, redirect, reply, send, steps, when
+from tests.servers.ftp_pyftpd import PyFtpd
 
 
 @pytest.fixture
@@ -140,6 +142,86 @@ class TestSource:
         ]
         for text, word in zip(told, words, strict=True):
             assert word in text
+
+    def test_a_manifest_may_be_piped_in(self, command: Command, stock: Stock) -> None:
+        run = ("serve", "-", "--base-url", stock.server.url("/"), "--listen", "127.0.0.1:0")
+        with command.started(*run, "--format", "checksums", "--quiet") as process:
+            assert process.stdin is not None
+            process.stdin.write(stock.manifest)
+            process.stdin.close()
+            process.stdin = None
+            told = said(process, process.stderr, b"serving at").decode()
+            streamer = Streamer(process, told.split()[-1], Path())
+            assert streamer.get("/pool/a").body == stock.files["pool/a"]
+            assert streamer.get("/stdin").status == 404
+            process.send_signal(signal.SIGTERM)
+            assert finished(process).status == 0
+
+
+class TestConnections:
+    @pytest.mark.need("S2", "S4")
+    def test_options_of_connections_hold(self, command: Command, tmp_path: Path) -> None:
+        context = authority().server_context(client_certs=ssl.CERT_REQUIRED)
+        client = authority().client_cert_files(tmp_path)
+        (tmp_path / "token").write_text("canary\n")
+        has_token = when(
+            lambda request: request.headers.get("Authorization") == "Bearer canary",
+            reply(200, b"a file"),
+            reply(401),
+        )
+        options = (
+            *("--ca-cert", authority().file(tmp_path), "--token-file", tmp_path / "token"),
+            *("--client-cert", client.cert, "--client-key", client.key),
+        )
+        with FaultServer(tls=context) as server:
+            server.default(has_token)
+            with serving(command, server.url("/"), *options) as streamer:
+                assert streamer.get("/a").body == b"a file"
+
+    @pytest.mark.need("S2")
+    def test_ftp(self, command: Command, tmp_path: Path) -> None:
+        (tmp_path / "a file").write_bytes(b"by FTP")
+        (tmp_path / "password").write_text("pa:ss\n")
+        who = ("--username", "me", "--password-file", tmp_path / "password")
+        with (
+            PyFtpd(tmp_path, user=("me", "pa:ss")) as ftp,
+            serving(command, ftp.url("/"), *who) as streamer,
+        ):
+            assert streamer.get("/a%20file").body == b"by FTP"
+            assert streamer.get("/none").status == 404
+
+    @pytest.mark.need("S5")
+    def test_a_mirror_list_whose_first_mirror_is_dead(
+        self, command: Command, stock: Stock, tmp_path: Path
+    ) -> None:
+        with FaultServer() as gone:
+            dead = gone.url("/")
+        (tmp_path / "list").write_text(f"{dead}\n{stock.server.url('/')}\n")
+        (tmp_path / LIST).write_bytes(stock.manifest)
+        run = (tmp_path / LIST, "--base-url", dead, "--mirror-list", tmp_path / "list")
+        with serving(command, *run) as streamer:
+            for path, body in stock.files.items():
+                assert streamer.get(f"/{path}").body == body
+
+    @pytest.mark.fault(224, 225)
+    def test_no_secret_is_said(self, command: Command, server: FaultServer) -> None:
+        stock = Stock(server, {"a": b"a", "b": b"b", "c": b"c"})
+        stock.server.on("/a", reply(401))
+        stock.server.on("/b", reply(200, b"B"))
+        stock.server.on("/c", redirect("http://user:canary@127.0.0.1:1/c?key=canary"))
+        url = stock.server.url(f"/{LIST}", userinfo="me:canary") + "?key=canary"
+        with serving(
+            command, url, "--verbose", "--retries", 0, "--format", "checksums"
+        ) as streamer:
+            said_by_all = [streamer.get(f"/{name}?key=canary") for name in "abc"]
+            streamer.metrics()
+            streamer.process.send_signal(signal.SIGTERM)
+            _, stderr = streamer.process.communicate(timeout=20)
+            log = (command.cwd / "access.log").read_text()
+        assert [answer.status for answer in said_by_all] == [502, 502, 502]
+        told = f"{said_by_all}{[str(answer.headers) for answer in said_by_all]}{stderr!r}{log}"
+        assert "DigestMismatch" in told
+        assert "canary" not in told
 
 
 class TestTelling:
