@@ -100,7 +100,7 @@ class Repository:
         self._catalog = catalog
         with catalog.writing() as connection:
             self._key = _row_key(connection, repositories, {"destination": destination})
-        # Made once: a streamer asks it for each request, and making it takes longer than the answer.
+        # Made once: a streamer asks it for each request, and to make it takes longer than to ask.
         self._by_path = (
             select(*COLUMNS)
             .where(*self._own(artifacts.c.path == bindparam("path")))

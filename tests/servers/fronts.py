@@ -79,7 +79,7 @@ class Front(Program):
         text = (SHOWN / f"{self.binary}.conf").read_text()
         for old, new in (*replaced, *self.edits.items()):
             assert old in text, old
-            text = text.replace(old, new)
+            text = text.replace(old, new.replace("{folder}", str(self.folder)))
         return text
 
 

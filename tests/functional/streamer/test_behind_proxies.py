@@ -159,6 +159,19 @@ class TestNginx:
         with Nginx(streamer.port, edits=edits) as front:
             outcomes(front, server, CLIENTS)
 
+    @pytest.mark.fault(213)
+    def test_a_cache_keeps_good_files_only(self, streamer: Streamer, server: FaultServer) -> None:
+        cache = "proxy_cache kept; proxy_cache_valid 200 1h; proxy_cache_lock on;"
+        zone = "proxy_cache_path {folder}/kept keys_zone=kept:1m; upstream streamer {"
+        with Nginx(
+            streamer.port, edits={"proxy_buffering off;": cache, "upstream streamer {": zone}
+        ) as front:
+            outcomes(front, server, CLIENTS)
+            asked = len(server.requests_to("/file"))
+            for get in CLIENTS.values():
+                assert get(front.url("/file")) == BODY
+            assert len(server.requests_to("/file")) == asked
+
     def test_bytes_go_on_as_they_come(self, streamer: Streamer, server: FaultServer) -> None:
         gate = server.gate()
         begin = head(200, {"Content-Length": str(len(BODY)), "ETag": '"e"'})
