@@ -111,7 +111,7 @@ def metrics_path(text: str) -> str:
 @connection_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per request on stdout.")
 @click.option("--quiet", is_flag=True, help="No access log.")
-@click.option("--verbose", is_flag=True, help="Log to stderr.")  # fmt: skip
+@click.option("--verbose", is_flag=True, help="Log to stderr.")
 def serve(
     source: str,
     format_name: str | None,

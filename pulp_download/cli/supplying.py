@@ -13,7 +13,10 @@ import click
 from pulp_download.cli.interruption import Interruption
 from pulp_download.cli.mirror import importer_class
 from pulp_download.cli.piped import Piped
+from pulp_download.importer.source import Source, read_mirror_list
+from pulp_download.importer.stopping import Stopping
 from pulp_download.remote import Remote
+from pulp_download.streamer.below import Below
 
 if TYPE_CHECKING:
     from pulp_download.streamer.supplier import Supplier
@@ -48,37 +51,37 @@ class Sought:
 
 @contextmanager
 def supplied(sought: Sought, remote: Remote, interruption: Interruption) -> Iterator[Supplier]:
-    """Give who supplies the files; raises what is wrong with a manifest or a catalog."""
-    if sought.is_folder:
-        yield from _copied(Path(sought.source), sought.catalog, remote)
-    elif sought.is_base:
-        if sought.catalog is not None:
-            raise click.UsageError("a catalog is of what a manifest lists, not of a base URL")
-        from pulp_download.streamer.below import Below
-
-        yield Below(remote)
-    elif sought.catalog is not None:
-        importer_class()  # or say what is missing
-        from pulp_download.importer.copies import copy_of
-        from pulp_download.importer.source import Source
-
-        copy = copy_of(Source.parse(sought.source, format_name=sought.format), sought.catalog)
-        yield from _copied(copy.destination, copy.catalog, remote)
-    else:
+    """Give who supplies the files; raises what is wrong with a manifest, a list or a catalog."""
+    if sought.is_base and sought.catalog is not None:
+        raise click.UsageError("a catalog is of what a manifest lists, not of a base URL")
+    if not (sought.is_base or sought.is_folder or sought.catalog):
         yield from _published(sought, remote, interruption)
+        return
+    stopping = Stopping()
+    with interruption.stopping(stopping.stop):
+        read_mirror_list(remote, stopping.run)
+    if sought.is_base:
+        yield Below(remote)
+        return
+    importer = importer_class()
+    destination, catalog = _copy(sought)
+    with importer(remote, destination, catalog=catalog) as made:
+        made.standing()
+        yield made
 
 
-def _copied(destination: Path, catalog: str | None, remote: Remote) -> Iterator[Supplier]:
-    with importer_class()(remote, destination, catalog=catalog) as importer:
-        importer.standing()
-        yield importer
+def _copy(sought: Sought) -> tuple[Path, str | None]:
+    """Return a mirror's folder, and the URL of its catalog if that is not in the folder."""
+    if sought.is_folder or sought.catalog is None:
+        return Path(sought.source), sought.catalog
+    from pulp_download.importer.copies import copy_of
+
+    return copy_of(Source.parse(sought.source, format_name=sought.format), sought.catalog)
 
 
 def _published(sought: Sought, remote: Remote, interruption: Interruption) -> Iterator[Supplier]:
     importer_class()  # or say what is missing
     from pulp_download.importer.publication import published
-    from pulp_download.importer.source import Source
-    from pulp_download.importer.stopping import Stopping
 
     base = sought.base_urls[0] if sought.base_urls else None
     source = Source.parse(sought.source, base, format_name=sought.format)

@@ -119,6 +119,7 @@ class TestSource:
 
     def test_what_is_no_source_is_wrong_usage(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()
+        (tmp_path / "list").write_text("no URL\n")
         told = refused_usage(
             [
                 ["serve", "folder"],
@@ -128,6 +129,7 @@ class TestSource:
                 ["serve", "folder", "--listen", "nowhere"],
                 ["serve", "http://127.0.0.1:1/", "--listen", "203.0.113.1:0"],
                 ["serve", "http://127.0.0.1:1/", "--metrics-path", "metrics"],
+                ["serve", "http://127.0.0.1:1/", "--mirror-list", "list"],
             ],
             cwd=tmp_path,
         )
@@ -139,6 +141,7 @@ class TestSource:
             "'nowhere' is not HOST:PORT",
             "cannot listen at http://203.0.113.1:0/",
             "'metrics' is no path",
+            "list: line 1: ",
         ]
         for text, word in zip(told, words, strict=True):
             assert word in text
