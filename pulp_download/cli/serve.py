@@ -154,8 +154,9 @@ def _service(options: dict[str, Any]) -> Callable[[Supplier, AccessLog, Interrup
     try:
         from pulp_download.cli.serving import Address, Service
     except ImportError as error:
+        package = str(error.name).partition(".")[0]
         raise click.ClickException(
-            f"serve needs {error.name}: pip install 'pulp_download[streamer]'"
+            f"serve needs {package}: pip install 'pulp_download[streamer]'"
         ) from None
     listen = Address(*options["listen"])
     return Service(**{**options, "listen": listen}).run

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -159,6 +160,35 @@ class TestSource:
             assert streamer.get("/stdin").status == 404
             process.send_signal(signal.SIGTERM)
             assert finished(process).status == 0
+
+
+class TestExtras:
+    @staticmethod
+    def without(name: str) -> tuple[str, ...]:
+        """The command where a package is not installed."""
+        start = "from pulp_download.cli.main import main; main()"
+        code = f"import sys; sys.modules[{name!r}] = None; {start}"
+        return (sys.executable, "-c", code)
+
+    @pytest.mark.parametrize(
+        ("name", "needs", "extra"),
+        [
+            ("twisted", "serve needs twisted", "streamer"),
+            ("prometheus_client", "serve needs prometheus_client", "streamer"),
+            ("sqlalchemy", "the catalog needs sqlalchemy", "importer"),
+        ],
+    )
+    def test_what_is_missing_is_said(
+        self, command: Command, stock: Stock, name: str, needs: str, extra: str
+    ) -> None:
+        ended = command("serve", stock.url, program=self.without(name), status=2)
+        assert ended.stderr == f"Error: {needs}: pip install 'pulp_download[{extra}]'\n"
+        assert stock.news() == []
+
+    def test_a_base_url_needs_no_database(self, command: Command, stock: Stock) -> None:
+        url = stock.server.url("/")
+        with serving(command, url, program=self.without("sqlalchemy")) as streamer:
+            assert streamer.get("/pool/a").status == 200
 
 
 class TestConnections:
