@@ -3,46 +3,82 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 import time
 from datetime import UTC, datetime
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, Self
 
-from pulp_download.cli.report import silence_stdout
 from pulp_download.errors import DownloadError
 from pulp_download.printable import printable
 from pulp_download.streamer.served import Served
 
+# Lines that wait for a slow reader, and seconds that the last ones are waited for at the end.
+_MOST = 10_000
+_PATIENCE = 1.0
+
 
 class AccessLog:
-    """An observer of a streamer that says each request as it ends. For one thread.
+    """An observer of a streamer that says each request as it ends.
 
     A line on stdout, as web servers write it, with the seconds that it took and how it ended; or
-    with ``as_json`` an object; nothing with ``quiet``. Once nobody reads stdout any more it is
-    silent: that is no reason to stop serving.
+    with ``as_json`` an object; nothing with ``quiet``. A context manager, whose thread writes: who
+    reads slowly holds up no request, and what is too much is left out, and counted. Once nobody
+    reads any more it is silent, which is no reason to stop serving.
     """
 
     def __init__(self, *, as_json: bool, quiet: bool):
         self._as_json = as_json
         self._is_silent = quiet
+        self._lines: SimpleQueue[str | None] = SimpleQueue()
+        self._left_out = 0
+        self._writer = threading.Thread(target=self._write, name="pulp-log", daemon=True)
 
     def listens(self, url: str) -> None:
         """Say where clients find it: on stderr for people, on stdout for programs."""
         print(f"pulp-download: serving at {url}", file=sys.stderr, flush=True)
         if self._as_json:
-            self._print(json.dumps({"serving": url}))
+            self._put(json.dumps({"serving": url}))
 
     def __call__(self, served: Served) -> None:
-        self._print(json.dumps(_members(served)) if self._as_json else _line(served))
+        self._put(json.dumps(_members(served)) if self._as_json else _line(served))
 
-    def _print(self, text: str) -> None:
+    def __enter__(self) -> Self:
+        self._writer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.put(None)
+        self._writer.join(_PATIENCE)
+
+    def _put(self, line: str) -> None:
         if self._is_silent:
             return
-        try:
-            print(text, flush=True)
-        except OSError:
-            self._is_silent = True
-            silence_stdout()
+        if self._lines.qsize() >= _MOST:
+            self._left_out += 1
+            return
+        if self._left_out:
+            left_out, self._left_out = self._left_out, 0
+            told = {"left_out": left_out}
+            self._lines.put(json.dumps(told) if self._as_json else f"{left_out} lines left out")
+        self._lines.put(line)
+
+    def _write(self) -> None:
+        while (line := self._lines.get()) is not None:
+            if self._is_silent:
+                continue
+            try:
+                _write_all(sys.stdout.fileno(), f"{line}\n".encode("utf-8", "backslashreplace"))
+            except OSError:
+                self._is_silent = True
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """Write past Python's buffer: its lock, held by a blocked thread, would hold up the exit."""
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def _line(served: Served) -> str:

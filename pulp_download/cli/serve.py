@@ -132,7 +132,6 @@ def serve(
     sought = Sought(source, format_name, base_urls, catalog)
     chosen = settings(options, at_once=options["max_streams"], base_urls=sought.bases)
     run = _service(options)
-    log = AccessLog(as_json=as_json, quiet=quiet)
     with ExitStack() as stack:
         try:
             interruption = stack.enter_context(interruptible())
@@ -140,6 +139,7 @@ def serve(
             supplier = stack.enter_context(supplied(sought, remote, interruption))
             if not sought.is_base:
                 _refuse_hidden(supplier, options["metrics_path"])
+            log = stack.enter_context(AccessLog(as_json=as_json, quiet=quiet))
             return run(supplier, log, interruption)
         except (CatalogError, WriteError) as error:
             raise click.ClickException(error.message) from None

@@ -318,6 +318,22 @@ class TestTelling:
             process.send_signal(signal.SIGTERM)
             assert finished(process).status == 0
 
+    @pytest.mark.fault(211)
+    def test_a_reader_that_is_slow_holds_up_no_request(
+        self, command: Command, stock: Stock
+    ) -> None:
+        long = f"/{'x' * 200}" * 15
+        with command.started("serve", stock.url, "--listen", "127.0.0.1:0") as process:
+            told = said(process, process.stderr, b"serving at").decode()
+            streamer = Streamer(process, told.split()[-1], Path())
+            for _ in range(50):  # more than a pipe holds
+                assert streamer.get(long).status == 404
+            assert streamer.get("/pool/a").status == 200
+            process.send_signal(signal.SIGTERM)
+            ended = finished(process)  # which reads
+        assert ended.status == 0
+        assert len(ended.text.splitlines()) == 51
+
     def test_the_numbers_are_counted(self, command: Command, stock: Stock) -> None:
         stock.server.on("/pool/b", reply(200, b"c" * 1000))
         with serving(command, stock.url) as streamer:
