@@ -8,6 +8,7 @@ import struct
 
 import pytest
 from h2.connection import H2Connection as State
+from twisted.internet.task import Clock
 from twisted.protocols.policies import TimeoutMixin
 from twisted.web import _http2, http
 
@@ -23,7 +24,7 @@ def test_methods_of_a_connection_of_http2(name: str) -> None:
 
 
 def test_attributes_of_a_connection_of_http2() -> None:
-    connection = vars(_http2.H2Connection())
+    connection = vars(_http2.H2Connection(Clock()))
     assert connection["_consumerBlocked"] is None
     assert connection["_outboundStreamQueues"] == connection["streams"] == {}
     assert isinstance(connection["conn"], State)
