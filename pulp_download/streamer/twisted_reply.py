@@ -211,9 +211,13 @@ class Reply:
     def _client_gone(self, _reason: object) -> None:
         if self._is_over:
             return
+        has_all = False
         if self._bridge is not None:
+            head = self._bridge.head
+            # One that has the last byte has a file that held, and may know so before this thread does.
+            has_all = head is not None and head.has_body and head.size == self._sent
             self._bridge.cancel()
-        self._end(None, is_complete=False)
+        self._end(None, is_complete=has_all)
 
     def _release(self) -> None:
         if self._request.producer is not None:

@@ -7,10 +7,11 @@ import socket
 import struct
 import threading
 import time
+from typing import Any
 
 import pytest
 
-from pulp_download import Remote
+from pulp_download import Download, Remote
 from tests.functional.streamer.running import PATIENCE, Shelf, Streamer, get, listed
 from tests.servers import (
     FaultServer,
@@ -215,3 +216,45 @@ def random_moments(server: FaultServer, shelf: Shelf, clients: int) -> None:
         with streamer.connect() as sock:
             sock.sendall(get("/good"))
             assert b"".join(iter(lambda: sock.recv(65536), b"")).endswith(BODY)
+
+
+class Lingering(Download):
+    """A download whose content takes a moment to say that it is over, once it has given all."""
+
+    __slots__ = ()
+    client_has_left = threading.Event()
+
+    def iter_content(self, *arguments: Any, **options: Any) -> Any:
+        content = super().iter_content(*arguments, **options)
+        kind = type(content)
+
+        class Content(kind):  # type: ignore[misc, valid-type]
+            def __next__(self) -> bytes:
+                try:
+                    return kind.__next__(self)
+                except StopIteration:
+                    Lingering.client_has_left.wait(PATIENCE)
+                    raise
+
+        content.__class__ = Content
+        return content
+
+
+def test_a_client_that_goes_with_the_whole_file_has_it_whole(
+    server: FaultServer, remote: Remote
+) -> None:
+    class Supplier:
+        def get_download(self, path: str) -> Download:
+            return Lingering(server.url(f"/{path}"), remote=remote)
+
+    Lingering.client_has_left.clear()
+    server.on("/f", reply(200, BODY))
+    with Streamer(Supplier()) as streamer:
+        with streamer.connect() as sock:
+            sock.sendall(get("/f"))
+            received = b""
+            while not received.endswith(BODY):
+                received += sock.recv(1 << 20)
+        (served,) = streamer.wait_for_served()
+        Lingering.client_has_left.set()
+    assert served.is_complete
