@@ -214,7 +214,7 @@ class Reply:
         has_all = False
         if self._bridge is not None:
             head = self._bridge.head
-            # One that has the last byte has a file that held, and may know so before this thread does.
+            # Who has the last byte has a file that held, and may know so before this thread.
             has_all = head is not None and head.has_body and head.size == self._sent
             self._bridge.cancel()
         self._end(None, is_complete=has_all)
