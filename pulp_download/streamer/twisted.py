@@ -65,7 +65,7 @@ class StreamerResource(Resource):
         self._streams: set[Reply] = set()
         self._waiting: list[Deferred[None]] | None = None  # for all streams to be over
         self._overdue: Any = None
-        self._at_shutdown = reactor.addSystemEventTrigger("before", "shutdown", self.close)
+        self._at_shutdown: Any = reactor.addSystemEventTrigger("before", "shutdown", self._ends)
 
     @property
     def open_streams(self) -> int:
@@ -105,7 +105,8 @@ class StreamerResource(Resource):
         if self._waiting is None:
             self._waiting = []
             self._overdue = self._reactor.callLater(patience, self._abort)
-            self._reactor.removeSystemEventTrigger(self._at_shutdown)
+            if self._at_shutdown is not None:
+                self._reactor.removeSystemEventTrigger(self._at_shutdown)
         self._waiting.append(done)
         self._look_for_the_end()
         return done
@@ -115,6 +116,11 @@ class StreamerResource(Resource):
         done = self.stop(0.0)
         self._abort()
         return done
+
+    def _ends(self) -> Deferred[None]:
+        """Close with the reactor, which waits for it."""
+        self._at_shutdown = None
+        return self.close()
 
     def _abort(self) -> None:
         for reply in tuple(self._streams):
