@@ -80,10 +80,10 @@ def test_ftp(ftp: FtpFaultServer, tmp_path: Path) -> None:
 @pytest.mark.need("S1", "S5")
 def test_a_mirror_list_whose_first_mirror_is_dead(server: FaultServer) -> None:
     publish(server)
-    with FaultServer() as dead:
+    with FaultServer() as dead, FaultServer() as lists:  # so that neither mirror is known yet
         dead.on_accept(cut(Cut.RST))
-        server.on("/mirrors", reply(200, f"{dead.url()}\n{server.url()}\n".encode()))
-        with Remote(mirror_list=server.url("/mirrors"), max_retries=0) as remote:
+        lists.on("/mirrors", reply(200, f"{dead.url()}\n{server.url()}\n".encode()))
+        with Remote(mirror_list=lists.url("/mirrors"), max_retries=0) as remote:
             shelf = Shelf(remote)
             shelf.put("pool/file", "pool/file", BODY)
             assert streamed(shelf) == BODY
