@@ -31,7 +31,8 @@ class StreamerResource(Resource):
     that takes nothing for ``stall_timeout`` seconds is dropped. ``ranges`` is "ignore", or
     "forward" to relay parts of files, which are not verified. ``observer`` is called with a
     ``Served`` for each request, in the reactor's thread. A stream holds up to 128 KiB, and 96 KiB
-    in Twisted.
+    in Twisted; it has one of the places that its remote allows at a host until it is over, so a
+    remote for slow clients wants ``per_host`` as large as ``max_streams``.
 
     A leaf; may be mounted anywhere. To be used in the reactor's thread, like all of Twisted. Ends
     with its reactor; :meth:`stop` or :meth:`close` it where it goes earlier.
