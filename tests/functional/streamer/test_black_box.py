@@ -1,152 +1,135 @@
-"""One streamer, unchanged, over importers that fetch in every way there is."""
+"""One streamer, unchanged, over importers of every kind: it knows nothing of what they do."""
 
 from __future__ import annotations
 
+import hashlib
 import ssl
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
-from pulp_download import Download, Mirrors, Remote
+from pulp_download import Download, Mirror, Mirrors, Remote
 from pulp_download.importer.importer import Importer
-from pulp_download.importer.publication import published
-from pulp_download.importer.source import Source
-from pulp_download.streamer.supplier import Supplier
-from tests.functional.fetch import remote_for
-from tests.functional.importer.stock import LIST, Stock, sums
-from tests.functional.streamer.running import Streamer
-from tests.servers import FaultServer, Request, authority, reply, steps, when
-from tests.servers.ftp_pyftpd import PyFtpd
+from tests.functional.streamer.running import Shelf, Streamer, get, listed, parted
+from tests.servers import Cut, FaultServer, Request, authority, cut, reply, steps, when
+from tests.servers.ftp import FtpFaultServer
 
-FILES = {f"pool/{name}": name.encode() * 2000 for name in "abc"}
+BODY = bytes(range(256)) * 1024
+SUMS = f"{hashlib.sha256(BODY).hexdigest()}  pool/file\n".encode()
 
 
-def serves_all(supplier: Supplier, files: dict[str, bytes] = FILES) -> None:
-    """Have the one streamer serve what is listed, from what only the supplier knows of."""
+@contextmanager
+def importing(
+    remote: Remote, destination: Path, source: str, kind: type[Importer] = Importer
+) -> Iterator[Importer]:
+    """An importer that knows what is listed, and has had its file taken away."""
+    with remote, kind(remote, destination) as importer:
+        importer.sync(source)
+        (destination / "pool/file").unlink()
+        yield importer
+
+
+def streamed(supplier: Any) -> bytes:
     with Streamer(supplier) as streamer:
-        for path, body in files.items():
-            answer = requests.get(streamer.url(f"/{path}"), timeout=10)
-            assert (answer.status_code, answer.content) == (200, body)
-        assert requests.get(streamer.url("/pool/unlisted"), timeout=10).status_code == 404
+        answer = requests.get(streamer.url("/pool/file"), timeout=10)
+        assert answer.status_code == 200, answer.text
+        assert parted(streamer.exchange(get("/pool/other")))[0] == 404
+    return answer.content
 
 
-@pytest.mark.need("S1", "S2", "S4")
+def publish(server: FaultServer, *, only_for: Any = lambda request: True) -> str:
+    for path, body in (("/SHA256SUMS", SUMS), ("/pool/file", BODY)):
+        server.on(path, when(only_for, reply(200, body), reply(403)))
+    return server.url("/SHA256SUMS")
+
+
+@pytest.mark.need("S1", "S2", "S4", "S8")
 def test_https_with_a_client_certificate_and_a_bearer_token(tmp_path: Path) -> None:
+    files = authority().client_cert_files(tmp_path)
     context = authority().server_context(client_certs=ssl.CERT_REQUIRED)
-    client = authority().client_cert_files(tmp_path)
-    tokens: list[str] = []
 
-    def has_token(request: Request) -> bool:
-        return request.headers.get("Authorization") == "Bearer a-token"
+    def is_known(request: Request) -> bool:
+        return request.headers.get("Authorization") == "Bearer s3cret"
 
-    def token() -> tuple[str, None]:
-        tokens.append("a-token")
-        return tokens[-1], None
-
-    with (
-        FaultServer(tls=context) as server,
-        remote_for(client_cert=str(client.cert), client_key=str(client.key), token=token) as remote,
-    ):
-        files = {**FILES, LIST: sums(FILES)}
-        for path, body in files.items():
-            server.on(f"/{path}", when(has_token, reply(200, body), reply(401)))
-        with published(remote, Source.parse(server.url(f"/{LIST}"))) as publication:
-            serves_all(publication)
-    assert len(tokens) == 1, "one for all"
+    with FaultServer(tls=context) as upstream:
+        remote = Remote(
+            ca_cert=authority().pem,
+            client_cert=files.cert_pem,
+            client_key=files.key_pem,
+            token=lambda: ("s3cret", None),
+        )
+        source = publish(upstream, only_for=is_known)
+        with importing(remote, tmp_path / "dest", source) as importer:
+            assert streamed(importer) == BODY
+            assert all(request.client_certificate for request in upstream.requests)
 
 
 @pytest.mark.need("S1", "S2")
-def test_ftp(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    (root / "pool").mkdir(parents=True)
-    for path, body in {**FILES, LIST: sums(FILES)}.items():
-        (root / path).write_bytes(body)
-    with (
-        PyFtpd(root, user=("me", "pa:ss")) as ftp,
-        remote_for(username="me", password="pa:ss") as remote,
-        published(remote, Source.parse(ftp.url(f"/{LIST}"))) as publication,
-    ):
-        serves_all(publication)
+def test_ftp(ftp: FtpFaultServer, tmp_path: Path) -> None:
+    ftp.publish("/SHA256SUMS", SUMS)
+    ftp.publish("/pool/file", BODY)
+    with importing(Remote(), tmp_path / "dest", ftp.url("/SHA256SUMS")) as importer:
+        assert streamed(importer) == BODY
 
 
 @pytest.mark.need("S1", "S5")
-def test_a_mirror_list_whose_first_mirror_is_dead(server: FaultServer, tmp_path: Path) -> None:
-    with FaultServer() as gone:
-        dead = gone.url("/")
-    listed = tmp_path / "mirrors"
-    manifest = tmp_path / LIST
-    listed.write_text(f"{dead}\n{server.url('/')}\n")
-    manifest.write_bytes(sums(FILES))
-    Stock(server, FILES)
-    with (
-        remote_for(mirror_list=listed.as_uri(), mirror_policy="priority") as remote,
-        published(remote, Source.parse(str(manifest), dead)) as publication,
-    ):
-        serves_all(publication)
+def test_a_mirror_list_whose_first_mirror_is_dead(server: FaultServer) -> None:
+    publish(server)
+    with FaultServer() as dead, FaultServer() as lists:  # so that neither mirror is known yet
+        dead.on_accept(cut(Cut.RST))
+        lists.on("/mirrors", reply(200, f"{dead.url()}\n{server.url()}\n".encode()))
+        with Remote(mirror_list=lists.url("/mirrors"), max_retries=0) as remote:
+            shelf = Shelf(remote)
+            shelf.put("pool/file", "pool/file", BODY)
+            assert streamed(shelf) == BODY
+        assert dead.accepted == 1
 
 
-class Renaming:
-    """An importer of somebody's own: other names, other places, other expectations."""
+class ByTwoNames(Importer):
+    """An importer with ways of its own: files are asked for at a place that it alone knows."""
 
-    def __init__(self, remote: Remote, base: str):
-        self.remote = remote
-        self.base = base
+    place = ""
 
     def get_download(self, path: str) -> Download:
-        name = {"pool/a": "x", "pool/b": "y", "pool/c": "z"}[path]
+        listed = super().get_download(path)
         return Download(
-            Mirrors([f"{self.base}gone/{name}", f"{self.base}{name}"]), remote=self.remote
+            Mirrors([Mirror(self.place + path)]),
+            validations=listed.validations,
+            remote=self.remote,
+            headers={"X-Asked-By": "an importer"},
         )
 
 
-class Narrowed(Importer):
-    """An importer that gives only a part of what it has."""
-
-    def get_download(self, path: str) -> Download:
-        if path == "pool/unlisted":
-            raise KeyError(path)
-        return super().get_download(path)
-
-
 @pytest.mark.need("S1", "S8")
-class TestCustom:
-    def test_a_supplier_of_ones_own(self, server: FaultServer) -> None:
-        for name, path in zip("xyz", FILES, strict=True):
-            server.on(f"/{name}", reply(200, FILES[path]))
-        with remote_for() as remote:
-            serves_all(Renaming(remote, server.url("/")))
-
-    def test_a_subclass_of_the_importer(self, server: FaultServer, tmp_path: Path) -> None:
-        stock = Stock(server, FILES)
-        with remote_for() as remote, Narrowed(remote, tmp_path / "dest") as importer:
-            importer.sync(stock.url)
-            (tmp_path / "dest/pool/a").unlink()
-            stock.files["pool/unlisted"] = b"x"
-            stock.news()
-            serves_all(importer)
-            assert stock.news() == ["pool/a"], "the others are there"
+def test_a_subclass_with_logic_of_its_own(server: FaultServer, tmp_path: Path) -> None:
+    source = publish(server)
+    server.on("/secret/pool/file", reply(200, BODY))
+    with importing(Remote(), tmp_path / "dest", source, ByTwoNames) as importer:
+        ByTwoNames.place = server.url("/secret/")
+        assert streamed(importer) == BODY
+    (request,) = server.requests_to("/secret/pool/file")
+    assert request.headers["X-Asked-By"] == "an importer"
 
 
 @pytest.mark.need("S4")
-def test_two_hundred_requests_share_the_importers_connections(server: FaultServer) -> None:
-    limit = 5
-    files = {f"pool/{number}": b"%d" % number * 500 for number in range(200)}
-    stock = Stock(server, files)
+@pytest.mark.fault(211)
+def test_many_requests_share_the_importers_connections(server: FaultServer) -> None:
     gate = server.gate()
-    server.on("/pool/0", steps(gate, reply(200, files["pool/0"])))
-    with (
-        remote_for(per_host=limit) as remote,
-        published(remote, Source.parse(stock.url)) as publication,
-        Streamer(publication, max_streams=200) as streamer,
-        ThreadPoolExecutor(200) as clients,
-    ):
-        urls = [streamer.url(f"/{path}") for path in files]
-        asked = [clients.submit(requests.get, url, timeout=30) for url in urls]
-        gate.wait_for(1)
-        gate.open()
-        answers = [each.result() for each in asked]
-    assert [answer.content for answer in answers] == list(files.values())
-    assert 1 < server.peak <= limit
-    assert server.accepted <= limit + 1, "connections are kept"
+    with Remote(max_retries=0, per_host=4) as remote:
+        shelf = Shelf(remote)
+        listed(server, shelf, "f", BODY, steps(gate, reply(200, BODY)))
+        with (
+            Streamer(shelf, max_streams=200) as streamer,
+            ThreadPoolExecutor(50) as clients,
+        ):
+            answers = [clients.submit(streamer.exchange, get("/f")) for _ in range(200)]
+            gate.wait_for(4)
+            gate.open()
+            assert all(answer.result().endswith(BODY) for answer in answers)
+    assert len(server.requests) == 200
+    assert server.accepted == server.peak <= 4
