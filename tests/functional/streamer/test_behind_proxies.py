@@ -215,14 +215,14 @@ class TestSquid:
         with Squid(streamer.port) as front:
             outcomes(front, server, CLIENTS)
 
-    def test_a_good_file_is_kept(self, streamer: Streamer, server: FaultServer) -> None:
+    def test_a_good_file_is_kept_and_the_numbers_are_nobodys(
+        self, streamer: Streamer, server: FaultServer
+    ) -> None:
         fresh = {"Cache-Control": "public, max-age=3600"}
         server.on("/file", reply(200, BODY, headers=fresh))
         with Squid(streamer.port) as front:
             for _ in range(3):
                 assert by_requests(front.url("/file")) == BODY
+            with pytest.raises(Failed, match="403"):
+                by_http_client(front.url("/metrics"))
         assert len(server.requests_to("/file")) == 1
-
-    def test_the_numbers_are_not_for_everybody(self, streamer: Streamer) -> None:
-        with Squid(streamer.port) as front, pytest.raises(Failed, match="403"):
-            by_http_client(front.url("/metrics"))
