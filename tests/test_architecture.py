@@ -51,16 +51,17 @@ FLOORS = (
     ("remote",),
     ("delivery",),
     ("making",),
-    ("kept", "mending", "notes", "segments"),
+    ("kept", "mending", "notes", "resuming", "segments"),
     ("sharing",),
     ("content", "documents", "fetch", "leads"),
     ("sources",),
+    ("outcome",),
     ("run",),
     ("download",),
     ("futures", "helm", "manifests"),
     ("crew",),
     ("batch",),
-    ("importer",),
+    ("importer", "streamer"),
     ("pulp_download",),  # the package's own __init__: the public names
     ("cli",),
     ("__main__",),
@@ -79,6 +80,7 @@ ONLY_FOR_TYPES = {
     ("fetch", "download"): "a fetch reads its description",
     ("sources", "download"): "the sources of a run read its description",
     ("sinks", "files"): "a sink reads the writer that opened it",
+    ("outcome", "download"): "a result carries its download back to the caller",
     ("run", "download"): "a run reads its description; the description makes the run",
 }
 
@@ -90,6 +92,10 @@ HOMES = {
     "sqlalchemy": {"importer"},
     # SQLAlchemy loads it for URLs that ask for it
     "psycopg": set(),
+    # serve runs the reactor
+    "twisted": {"streamer", "cli"},
+    "prometheus_client": {"streamer"},
+    "zope": {"streamer"},
     "zstandard": {"manifests"},
 }
 
@@ -107,6 +113,7 @@ STRANGERS = {
 HEAVY = {
     "click",
     "ijson",
+    "prometheus_client",
     "psycopg",
     "requests_ftp",
     "rich",

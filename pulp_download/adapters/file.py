@@ -9,9 +9,11 @@ from __future__ import annotations
 import email.utils
 import errno
 import io
+import mimetypes
 import os
 import stat
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote_to_bytes
 
@@ -34,7 +36,10 @@ _STATUS = {
 
 
 class FileAdapter(BaseAdapter):
-    """Answers GET and HEAD with the file's bytes, Content-Length and Last-Modified."""
+    """Answers GET and HEAD with the file's bytes, Content-Length, Last-Modified and Content-Type.
+
+    The last one as far as the name tells it.
+    """
 
     def send(
         self,
@@ -62,7 +67,11 @@ class FileAdapter(BaseAdapter):
                 raise
             return _answer(request, *_STATUS[error.errno], {}, None)
         modified = _last_modified(facts)
-        headers = {"Content-Length": str(facts.st_size), **modified}
+        headers = {
+            "Content-Length": str(facts.st_size),
+            **modified,
+            **_content_type(os.fsdecode(path)),
+        }
         since = parse_http_date(str(request.headers.get("If-Modified-Since", "")))
         if since is not None and int(facts.st_mtime) <= since:
             file.close()
@@ -99,6 +108,18 @@ def _last_modified(facts: os.stat_result) -> dict[str, str]:
         return {"Last-Modified": email.utils.formatdate(facts.st_mtime, usegmt=True)}
     except (ValueError, OverflowError, OSError):  # a year that HTTP cannot spell
         return {}
+
+
+def _content_type(path: str) -> dict[str, str]:
+    """Return what the name tells of the content, for those who pass it on."""
+    kind, encoding = _types().guess_type(os.path.basename(path))
+    return {"Content-Type": kind} if kind is not None and encoding is None else {}
+
+
+@cache
+def _types() -> mimetypes.MimeTypes:
+    """Python's own table; with the machine's, each machine would tell something else."""
+    return mimetypes.MimeTypes()
 
 
 class _Snapshot:

@@ -13,6 +13,7 @@ import click
 from pulp_download.cli.get import get
 from pulp_download.cli.interruption import Interrupted
 from pulp_download.cli.mirror import mirror
+from pulp_download.cli.serve import serve
 from pulp_download.cli.standing import status
 from pulp_download.cli.status import Status
 from pulp_download.version import VERSION
@@ -26,6 +27,7 @@ def cli() -> None:
 
 cli.add_command(get)
 cli.add_command(mirror)
+cli.add_command(serve)
 cli.add_command(status)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pulp_download.cli.interruption import Interrupted, Interruption, interruptible
-from pulp_download.cli.options import common, common_options, listed, variable
+from pulp_download.cli.interruption import Interrupted, interruptible
+from pulp_download.cli.options import common, common_options, mirror_list_options
+from pulp_download.cli.piped import Piped
 from pulp_download.cli.progress import Display, display
 from pulp_download.cli.report import OUTCOMES, PLANNED, Report
 from pulp_download.cli.status import Status
@@ -45,20 +44,7 @@ _TIME_STEP = 2.0
     help="The manifest's format, where name and content do not tell.",
 )
 @click.option("--base-url", help="What relative names are resolved against.")
-@click.option(
-    "--mirror-list",
-    type=listed,
-    metavar="FILE|URL",
-    help="A list of more places that have what SOURCE names by relative paths.",
-)
-@click.option(
-    "--mirror-var",
-    "mirror_variables",
-    type=variable,
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="What $NAME stands for in the mirror list; may be repeated.",
-)
+@mirror_list_options
 @click.option("--include", multiple=True, metavar="GLOB", help="Only paths that match; * takes /.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="No paths that match.")
 @click.option(
@@ -104,7 +90,7 @@ def mirror(
         try:
             interruption = stack.enter_context(interruptible())
             place = Source.parse(source, base_url, format_name=format_name)
-            place = replace(place, stdin=_Stdin(interruption))
+            place = replace(place, stdin=Piped(interruption))
             remote = stack.enter_context(connected(options.settings))
             importer = stack.enter_context(
                 importer_class()(remote, dest, catalog=catalog, concurrency=options.concurrency)
@@ -137,19 +123,6 @@ def mirror(
     if not dry_run:
         sweep_partials(dest, unused_since=started - _TIME_STEP if is_through else None)
     return status
-
-
-class _Stdin:
-    """The manifest that is piped in; a signal ends the wait for its next bytes."""
-
-    def __init__(self, interruption: Interruption):
-        self._interruption = interruption
-
-    def read(self, size: int = -1, /) -> bytes:
-        stream = sys.stdin.buffer
-        assert isinstance(stream, BufferedReader)
-        with self._interruption.raising():
-            return stream.read1(size)
 
 
 def importer_class() -> type[Importer]:

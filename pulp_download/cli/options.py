@@ -1,4 +1,4 @@
-"""The options that ``get`` and ``mirror`` share, and the values they become."""
+"""The options that commands share, and the values they become."""
 
 from __future__ import annotations
 
@@ -80,9 +80,12 @@ class Common:
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _SECONDS = click.FloatRange(min=0.001)
 
-_OPTIONS = (
+_CONCURRENCY = (
     click.option("--concurrency", type=click.IntRange(1, 1000), default=8, show_default=True,
                  help="Transfers at once."),
+)  # fmt: skip
+
+_CONNECTION = (
     click.option("--retries", type=click.IntRange(0, 1000), default=3, show_default=True,
                  help="Further tries after the first."),
     click.option("--connect-timeout", type=_SECONDS, default=30.0, show_default=True,
@@ -92,9 +95,7 @@ _OPTIONS = (
     click.option("--total-timeout", type=_SECONDS,
                  help="Seconds for one file, retries included."),
     click.option("--per-host", type=click.IntRange(1, 1000), metavar="N",
-                 help="Transfers at one host (default: --concurrency)."),
-    click.option("--segments", type=click.IntRange(1, 64), metavar="N", default=1,
-                 help="Connections for one file of 20 MB or more, as far as there is room."),
+                 help="Transfers at one host (default: as many as at all)."),
     click.option("--limit-rate", type=size, metavar="BYTES",
                  help="Bytes a second, all files together; 0 is no limit."),
     click.option("--host-state", type=_FILE,
@@ -113,6 +114,11 @@ _OPTIONS = (
     click.option("--insecure", is_flag=True, help="Accept any TLS certificate."),
     click.option("--ftp-tls", is_flag=True, help="Upgrade ftp:// to TLS, or fail."),
     click.option("--proxy", help="Proxy URL; else the environment's http_proxy, https_proxy."),
+)  # fmt: skip
+
+_TRANSFER = (
+    click.option("--segments", type=click.IntRange(1, 64), metavar="N", default=1,
+                 help="Connections for one file of 20 MB or more, as far as there is room."),
     click.option("--json", "as_json", is_flag=True, help="One JSON object per file on stdout."),
     click.option("--failures", type=_FILE,
                  help="Write what failed to FILE, which mirror takes as SOURCE."),
@@ -122,21 +128,63 @@ _OPTIONS = (
 )  # fmt: skip
 
 
+_MIRROR_LIST = (
+    click.option("--mirror-list", type=listed, metavar="FILE|URL",
+                 help="A list of more places that have what SOURCE names by relative paths."),
+    click.option("--mirror-var", "mirror_variables", type=variable, multiple=True,
+                 metavar="NAME=VALUE",
+                 help="What $NAME stands for in the mirror list; may be repeated."),
+)  # fmt: skip
+
+
 def common_options(command: Command) -> Command:
-    """Add the shared options to a command, in the order above."""
-    for option in reversed(_OPTIONS):
+    """Add what ``get`` and ``mirror`` share, in the order above."""
+    return _with(command, (*_CONCURRENCY, *_CONNECTION, *_TRANSFER))
+
+
+def connection_options(command: Command) -> Command:
+    """Add what tells how upstreams are reached; see :func:`settings`."""
+    return _with(command, _CONNECTION)
+
+
+def mirror_list_options(command: Command) -> Command:
+    """Add where a list of mirrors is; see :func:`settings`."""
+    return _with(command, _MIRROR_LIST)
+
+
+def _with(command: Command, options: tuple[Callable[[Command], Command], ...]) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command
 
 
 def common(options: dict[str, Any]) -> Common:
-    """Take the shared options out of a command's keywords and return them as values.
+    """Take what ``get`` and ``mirror`` share out of a command's keywords and return it as values.
 
     Raises UsageError for what contradicts itself or cannot be read.
     """
     take = options.pop
+    concurrency, quiet = take("concurrency"), take("quiet")
+    return Common(
+        settings=settings(options, at_once=concurrency, segments=take("segments")),
+        concurrency=concurrency,
+        as_json=take("as_json"),
+        failures=take("failures"),
+        quiet=quiet,
+        progress=not (take("no_progress") or quiet),
+        verbose=take("verbose"),
+    )
+
+
+def settings(options: dict[str, Any], *, at_once: int, **more: Any) -> Settings:
+    """Take what tells how upstreams are reached out of a command's keywords.
+
+    ``at_once`` are the transfers at one host, unless that was told; ``more`` are settings that
+    no option of these says. Raises UsageError.
+    """
+    take = options.pop
     try:
-        settings = Settings(
+        return Settings(
             username=take("username"),
             password=_first_line(take("password_file")),
             token=_first_line(take("token_file")),
@@ -153,25 +201,15 @@ def common(options: dict[str, Any]) -> Common:
             sock_read_timeout=take("read_timeout"),
             total_timeout=take("total_timeout"),
             min_speed=take("min_speed"),
-            per_host=take("per_host") or options["concurrency"],
-            segments=take("segments"),
+            per_host=take("per_host") or at_once,
             max_speed=take("limit_rate") or None,
             state_file=_text(take("host_state")),
             mirror_list=take("mirror_list", None),
             mirror_variables=take("mirror_variables", ()),
+            **more,
         )
     except InvalidInput as error:
         raise click.UsageError(str(error)) from None
-    quiet = take("quiet")
-    return Common(
-        settings=settings,
-        concurrency=take("concurrency"),
-        as_json=take("as_json"),
-        failures=take("failures"),
-        quiet=quiet,
-        progress=not (take("no_progress") or quiet),
-        verbose=take("verbose"),
-    )
 
 
 def _text(path: Path | None) -> str | None:

@@ -20,6 +20,10 @@ from pulp_download.printable import printable
 # Seconds that a writer waits for another one's transaction; the longest takes in a whole manifest.
 _BUSY_SECONDS = 60
 
+# Connections to a SQLite file that are kept, for a streamer's threads; to open one costs more than
+# to look a file up.
+_POOL = 20
+
 # What makes a transaction one that reads, of one moment: SQLite's do that by themselves.
 _READING: dict[str, dict[str, Any]] = {
     "sqlite": {"pulp_reads": True},
@@ -163,7 +167,7 @@ def _sqlite(url: DatabaseURL) -> Engine:
         if not parent.is_dir():
             raise CatalogError(f"no such folder: {printable(str(parent))}")
         options = {"isolation_level": None, "timeout": _BUSY_SECONDS}
-        engine = create_engine(url, connect_args=options)
+        engine = create_engine(url, connect_args=options, pool_size=_POOL)
 
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _: object) -> None:

@@ -71,6 +71,10 @@ class Lists:
         """Tell whether a listed file is one of the lists, and fetched already."""
         return artifact.path in self._staged
 
+    def staged(self, path: str) -> Path | None:
+        """Return where one of the lists is staged; once :meth:`entries` has been read."""
+        return self._staged.get(path)
+
     def is_main(self, artifact: Artifact) -> bool:
         """Tell whether a listed file is the manifest itself."""
         return artifact.path == self.manifest.path

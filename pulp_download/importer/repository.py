@@ -101,6 +101,13 @@ class Repository:
         self._catalog = catalog
         with catalog.writing() as connection:
             self._key = _row_key(connection, repositories, {"destination": destination})
+        # Made once: a streamer asks it for each request, and to make it takes longer than to ask.
+        self._by_path = (
+            select(*COLUMNS)
+            .where(*self._own(artifacts.c.path == bindparam("path")))
+            .order_by(artifacts.c.state != PRESENT, artifacts.c.source_id)
+            .limit(1)
+        )
 
     def source(self, listed_by: ListedBy) -> int:
         """Return the key of a source, whose base is as it was last told."""
@@ -151,14 +158,8 @@ class Repository:
 
     def artifact(self, path: str) -> Artifact | None:
         """Return what is listed under this path; of several sources', one that is present."""
-        query = (
-            select(*COLUMNS)
-            .where(*self._own(artifacts.c.path == path))
-            .order_by(artifacts.c.state != PRESENT, artifacts.c.source_id)
-            .limit(1)
-        )
         with self._catalog.reading() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(self._by_path, {"path": path}).one_or_none()
         return None if row is None else artifact_of(row)
 
     def listed(self, paths: Sequence[str]) -> set[str]:

@@ -48,6 +48,26 @@ def received(response: Response, limit: int = 4) -> Iterator[bytes]:
     answer.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("index.html", "text/html"),
+        ("a%2Ehtml", "text/html"),
+        ("data.json", "application/json"),
+        ("archive.tar.gz", None),
+        ("page.html.gz", None),
+        ("plain", None),
+    ],
+)
+def test_the_content_type_is_what_the_name_tells(
+    tmp_path: Path, name: str, kind: str | None
+) -> None:
+    (tmp_path / name.replace("%2E", ".")).write_bytes(b"x")
+    response = ask(f"file://{tmp_path}/{name}")
+    assert response.headers.get("Content-Type") == kind
+    response.close()
+
+
 def test_a_file_is_answered_with_its_bytes_size_and_date(file: Path) -> None:
     response = ask(f"file://{file}")
     assert (response.status_code, response.reason) == (200, "OK")

@@ -12,8 +12,8 @@ from pulp_download.errors import CatalogError
 from pulp_download.importer.catalog import Catalog
 from pulp_download.importer.repository import Repository
 from pulp_download.importer.schema import repositories
-from tests.servers.ftp_daemon import free_port
 from tests.servers.postgresql import PostgreSQL
+from tests.servers.program import free_port
 from tests.unit.children import become_nobody, in_child
 from tests.unit.importer.shelves import entry, known, listed, paths, present, rows, take
 

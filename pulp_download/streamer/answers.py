@@ -1,0 +1,63 @@
+"""One client's question, put to upstream."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from pulp_download.content import Content
+from pulp_download.download import Download
+from pulp_download.errors import BadStatus
+from pulp_download.streamer.asked import Asked
+from pulp_download.streamer.bridge import CHUNK
+from pulp_download.streamer.heads import Head, head_of
+from pulp_download.streamer.supplier import Supplier
+
+Ranges = Literal["ignore", "forward"]
+
+# Upstreams that know no HEAD say so by these (RFC 9110 sections 15.5.6 and 15.6.2).
+_NO_HEAD = frozenset({405, 501})
+# Ranges that go upstream: a few, of bytes. Any other field is ignored, as section 14.2 allows: many
+# small ones are a way to make servers work (section 17.15).
+_RANGE = re.compile(r"bytes=[0-9 \t]*-[0-9 \t]*(?:,[0-9 \t]*-[0-9 \t]*){0,9}")
+_VISIBLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,300}[\x21-\x7e])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A bridge's question: what ``asked`` for, of this supplier.
+
+    With ``ranges`` "forward", Range and If-Range go upstream, and what comes of them is passed on
+    as it is, unverified. Otherwise a client always gets the whole file, as RFC 9110 section 14.2
+    allows.
+    """
+
+    supplier: Supplier
+    asked: Asked
+    ranges: Ranges = "ignore"
+
+    def find(self) -> Download:
+        return self.supplier.get_download(self.asked.path)
+
+    def open(self, download: Download) -> Content:
+        if self.asked.method == "HEAD":
+            try:
+                return download.head()
+            except BadStatus as error:
+                if error.status not in _NO_HEAD:
+                    raise
+        return download.iter_content(CHUNK, headers=self._range(), resume=True)
+
+    def head(self, content: Content) -> Head:
+        return head_of(content, self.asked, forwards_ranges=self.ranges == "forward")
+
+    def _range(self) -> dict[str, str] | None:
+        asked, validator = self.asked.range, self.asked.if_range
+        if self.ranges == "ignore" or asked is None or not _RANGE.fullmatch(asked):
+            return None
+        if validator is None:
+            return {"Range": asked}
+        if not _VISIBLE.fullmatch(validator):
+            return None  # it holds for no file: the whole one is the answer
+        return {"Range": asked, "If-Range": validator}

@@ -1,0 +1,246 @@
+"""From threads that read to an event loop that writes, through a bounded buffer.
+
+What it is: a buffer of bytes, filled by a pool's threads from a ``Content`` and emptied by an
+event loop, with a lock. What it is not: a queue of calls into the loop; and it knows no framework.
+It guarantees that at most ``capacity`` and one chunk more are held, that a full stream is *parked*
+and needs no thread, that the loop is woken once for all that came while it was away, and that the
+last byte is there only when everything held (which is ``Content``'s promise). It relies on the
+loop's methods being called in one thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from pulp_download.content import Content
+from pulp_download.download import Download
+from pulp_download.errors import Cancelled
+from pulp_download.streamer.heads import Head
+from pulp_download.streamer.pool import Pool
+from pulp_download.watchdog import watchdog
+
+log = logging.getLogger(__name__)
+
+# Bytes that one stream holds at most, and bytes read at a time. Measured: more of either makes a
+# fast client no faster, and 200 slow ones take 133 MB in all, with what adapters and Twisted hold.
+CAPACITY = 98_304
+CHUNK = 32_768
+# Bytes after which a stream gives its thread to others that wait.
+TURN = 1 << 20
+# Seconds between two tries to cancel what is being opened: a run cannot be cancelled before it
+# begins, and cancelling is not remembered.
+CANCEL_EVERY = 0.05
+
+
+class Question(Protocol):
+    """What is asked of upstream on behalf of one client; called in a pool's thread."""
+
+    def find(self) -> Download:
+        """Return what is to be opened."""
+        ...
+
+    def open(self, download: Download) -> Content:
+        """Ask, and return the open answer."""
+        ...
+
+    def head(self, content: Content) -> Head:
+        """Return what the client is told before the body, and whether it gets one."""
+        ...
+
+
+class Bridge:
+    """One answer on its way from upstream to one client.
+
+    ``wake`` is called from any thread when there is news for a loop that waits for it: the
+    ``head``, bytes to :meth:`take`, the end (``is_ended``), or an ``error``, which is whatever was
+    raised. All the methods are the loop's, to be called in one thread.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        question: Question,
+        wake: Callable[[], None],
+        *,
+        capacity: int = CAPACITY,
+    ):
+        self._pool = pool
+        self._question = question
+        self._wake = wake
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._chunks: deque[bytes] = deque()
+        self._held = 0
+        self._is_listened_to = True
+        self._is_parked = self._is_cancelled = self._is_over = False
+        self._download: Download | None = None
+        self._content: Content | None = None
+        self.head: Head | None = None
+        self.error: BaseException | None = None
+        self.is_ended = False
+        self.upstream_seconds: float | None = None
+
+    def start(self) -> None:
+        """Have a thread ask the question."""
+        self._pool.submit(self._open)
+
+    @property
+    def is_done(self) -> bool:
+        """Everything was taken, and it held."""
+        return self.is_ended and not self._chunks
+
+    def listen(self) -> bool:
+        """Ask to be woken at the next news; False if it is there already."""
+        with self._lock:
+            self._is_listened_to = not self._is_over
+            return self._is_listened_to
+
+    def take(self, limit: int = CHUNK) -> bytes:
+        """Return at most ``limit`` bytes; none if none are there yet, and then be woken at news."""
+        with self._lock:
+            data = self._gathered(limit)
+            self._held -= len(data)
+            goes_on = self._is_parked and self._held <= self._capacity // 2
+            if goes_on:
+                self._is_parked = False
+            if not data:
+                self._is_listened_to = True
+        if goes_on:
+            self._pool.submit(self._read)
+        return data
+
+    def cancel(self) -> None:
+        """Let go of upstream now, and of what is held; the client is gone. Does not block."""
+        with self._lock:
+            self._is_cancelled = True
+            self._is_listened_to = False
+            self._chunks.clear()
+            self._held = 0
+            content = self._content
+            if self._is_over:
+                return
+        if content is None:
+            self._stop_opening()
+            return
+        content.cancel()
+        self._pool.submit(self._close)  # which may take a moment, if there is a dialogue to end
+
+    def _gathered(self, limit: int) -> bytes:
+        """Take up to ``limit`` bytes off the buffer."""
+        parts = []
+        while self._chunks and limit:
+            chunk = self._chunks.popleft()
+            if len(chunk) > limit:
+                self._chunks.appendleft(chunk[limit:])
+                chunk = chunk[:limit]
+            limit -= len(chunk)
+            parts.append(chunk)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _open(self) -> None:
+        """Ask, in a pool's thread, and go on to read."""
+        try:
+            self._check()
+            self._download = download = self._question.find()
+            self._pool.enter(download)
+            self._check()
+            asked = time.monotonic()
+            content = self._question.open(download)
+            self.upstream_seconds = time.monotonic() - asked
+            try:
+                head = self._question.head(content)
+            except BaseException:
+                content.close()
+                raise
+        except BaseException as error:  # noqa: BLE001 - the loop's thread is told
+            self._end(error)
+            return
+        with self._lock:
+            self._content = content
+            self.head = head
+        if not head.has_body:
+            self._close()
+            self._end(None)
+            return
+        self._tell()
+        self._read()
+
+    def _read(self) -> None:
+        """Fill the buffer, in a pool's thread, until it is full or somebody else wants a turn."""
+        content = self._content
+        assert content is not None
+        taken = 0
+        try:
+            self._check()
+            for chunk in content:
+                if self._is_full_with(chunk):
+                    return
+                taken += len(chunk)
+                if taken >= TURN and self._pool.is_awaited:
+                    self._pool.submit(self._read)
+                    return
+        except BaseException as error:  # noqa: BLE001 - the loop's thread is told
+            content.close()
+            self._end(error)
+            return
+        self._end(None)
+
+    def _is_full_with(self, chunk: bytes) -> bool:
+        """Hold a chunk and wake the loop if it waits; tell whether the stream is parked now."""
+        with self._lock:
+            self._check()
+            self._chunks.append(chunk)
+            self._held += len(chunk)
+            self._is_parked = is_parked = self._held >= self._capacity
+            is_listened_to, self._is_listened_to = self._is_listened_to, False
+        if is_listened_to:
+            self._wake()
+        return is_parked
+
+    def _check(self) -> None:
+        if self._is_cancelled:
+            raise Cancelled("the client left")
+
+    def _tell(self) -> None:
+        with self._lock:
+            is_listened_to, self._is_listened_to = self._is_listened_to, False
+        if is_listened_to:
+            self._wake()
+
+    def _end(self, error: BaseException | None) -> None:
+        """Note that nothing more comes, once."""
+        with self._lock:
+            if self._is_over:
+                return
+            self._is_over = True
+            self.error = error
+            self.is_ended = error is None
+        if self._download is not None:
+            self._pool.leave(self._download)
+        self._tell()
+
+    def _close(self) -> None:
+        """Let go of the content; a thread that reads it notices."""
+        content = self._content
+        assert content is not None
+        content.close()
+        with self._lock:
+            is_unread, self._is_parked = self._is_parked, False
+        if is_unread:
+            self._end(Cancelled("the client left"))
+
+    def _stop_opening(self) -> None:
+        """Cancel what is being opened, until it is, unless others have the same download."""
+        download = (
+            self._download
+        )  # without one, its thread sees that it is cancelled before it asks
+        if download is None or self._is_over or self._content is not None:
+            return
+        if self._pool.is_shared(download) or download.cancel():
+            return
+        watchdog.call_at(time.monotonic() + CANCEL_EVERY, self._stop_opening)
