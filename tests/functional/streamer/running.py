@@ -100,10 +100,14 @@ class Streamer:
         return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self.port}{path}"
 
     def connect(self, *, receive_buffer: int | None = None) -> socket.socket:
-        """Return a new connection, perhaps with a small buffer, which the client must read from."""
+        """Return a new connection, perhaps with a small buffer, which the client must read from.
+
+        Segments are small then, as in a network, for a system acknowledges whole ones.
+        """
         sock = socket.socket()
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
         sock.settimeout(PATIENCE)
         sock.connect(("127.0.0.1", self.port))
         return sock
