@@ -6,6 +6,7 @@ import asyncio
 import copy
 from collections.abc import AsyncGenerator
 from concurrent.futures import Executor
+from functools import partial
 
 from pulp_download.content import Content
 from pulp_download.download import Download
@@ -42,7 +43,8 @@ async def _open(download: Download, chunk_size: int, executor: Executor | None) 
     """Connect in a thread; who is cancelled meanwhile leaves nothing open."""
     download = copy.copy(download)
     loop = asyncio.get_running_loop()
-    opening = loop.run_in_executor(executor, download.iter_content, chunk_size)
+    ask = partial(download.iter_content, chunk_size, resume=True)
+    opening = loop.run_in_executor(executor, ask)
 
     def let_go() -> None:
         # A run cannot be cancelled before it has begun, and cancelling is not remembered.
