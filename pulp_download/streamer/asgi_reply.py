@@ -14,6 +14,7 @@ from pulp_download.streamer.asked import shown
 from pulp_download.streamer.awaited import Awaited
 from pulp_download.streamer.bridge import Question
 from pulp_download.streamer.failures import Refusal, refusal_of
+from pulp_download.streamer.headers import without_date
 from pulp_download.streamer.heads import HEAD_WAITS, SMALL, Head, head_of_refusal, measured
 from pulp_download.streamer.pool import Pool
 from pulp_download.streamer.served import Observer, Served, log_failure, tell
@@ -129,8 +130,7 @@ class Reply:
 
     async def _send_head(self, head: Head) -> None:
         self._status = head.status
-        # Servers have a Date and a Server of their own, and add them to what they are given.
-        fields = [(name.lower(), value) for name, value in head.fields if name.lower() != b"date"]
+        fields = [(name.lower(), value) for name, value in without_date(head.fields)]
         start = {"type": "http.response.start", "status": head.status, "headers": fields}
         await self._emit(start)
 

@@ -11,7 +11,7 @@ from pulp_download.errors import UnverifiableLength
 from pulp_download.streamer.asked import Asked
 from pulp_download.streamer.conditions import is_unchanged
 from pulp_download.streamer.failures import Refusal
-from pulp_download.streamer.headers import Fields, forwarded, of_not_modified
+from pulp_download.streamer.headers import Fields, forwarded, of_not_modified, without_date
 
 # The head of a small file waits for its body, which usually comes with it: a body that does not
 # verify is then refused in words. Bytes, and seconds at most.
@@ -72,7 +72,7 @@ def passed_on(content: Content) -> list[tuple[str, str]]:
 
     Content-Length is one of them where upstream tells it: by it a client sees that a body is cut.
     """
-    pairs = forwarded(content.headers.iteritems(), accept_ranges=False)
+    pairs = without_date(forwarded(content.headers.iteritems(), accept_ranges=False))
     fields = [(name.decode("ascii"), value.decode("ascii")) for name, value in pairs]
     if content.size is not None:
         fields.append(("Content-Length", str(content.size)))

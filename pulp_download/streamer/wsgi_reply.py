@@ -15,6 +15,7 @@ from pulp_download.printable import printable
 from pulp_download.streamer.asked import shown
 from pulp_download.streamer.bridge import Question
 from pulp_download.streamer.failures import Refusal, refusal_of
+from pulp_download.streamer.headers import without_date
 from pulp_download.streamer.heads import SMALL, Head, head_of_refusal, measured
 from pulp_download.streamer.served import Observer, Served, log_failure, tell
 
@@ -124,7 +125,10 @@ class Reply:
 
     def _start(self, head: Head) -> Self:
         self._status = head.status
-        fields = [(name.decode("ascii"), value.decode("ascii")) for name, value in head.fields]
+        fields = [
+            (name.decode("ascii"), value.decode("ascii"))
+            for name, value in without_date(head.fields)
+        ]
         try:
             self._start_response(f"{head.status} {HTTPStatus(head.status).phrase}", fields)
         except BaseException:

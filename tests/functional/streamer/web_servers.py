@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import logging
 import socket
 import socketserver
@@ -136,7 +137,7 @@ class _QuietHandler(wsgiref.simple_server.WSGIRequestHandler):
         pass
 
     def get_stderr(self) -> Any:
-        return open("/dev/null", "w")
+        return io.StringIO()
 
 
 @contextlib.contextmanager
