@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -229,8 +230,17 @@ class Watch:
             self._window_waited, self._window_received = waited, self.received
 
 
+# Linger on close, for no time: what closes a connection is a reset.
+_RESET = struct.pack("ii", 1, 0)
+
+
 def shut_down(sock: socket.socket) -> None:
-    """Wake whoever blocks on a socket, plain or TLS, without closing it."""
+    """Wake whoever blocks on a socket, plain or TLS, without closing it.
+
+    Whoever closes it then resets the connection. Else a peer that has filled this side's window
+    might find its window shut for good, and go on to hold for somebody who has left.
+    """
     with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         # The plain method: SSLSocket.shutdown would drop the TLS layer under its reader's feet.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
