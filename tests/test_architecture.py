@@ -92,6 +92,12 @@ HOMES = {
     "sqlalchemy": {"importer"},
     # SQLAlchemy loads it for URLs that ask for it
     "psycopg": set(),
+    # for tests and examples: ASGI and WSGI are protocols
+    "asgiref": set(),
+    "flask": set(),
+    "starlette": set(),
+    "uvicorn": set(),
+    "werkzeug": set(),
     "twisted": {"streamer"},
     "zope": {"streamer"},
     "zstandard": {"manifests"},
