@@ -34,10 +34,10 @@ class StreamerApp:
     with a ``Served`` for each request, in the server's thread for it. A stream holds up to 128 KiB.
 
     A file that fails on the way is raised, after its head: so a server knows to break the
-    connection off. Many servers, those of ``wsgiref`` and Werkzeug among them, end a body without a
-    length by closing the connection, whole or not. Therefore what upstream does not tell the length
-    of is held until its end, and refused beyond 64 KiB, unless ``needs_length`` is False: for
-    servers that speak HTTP/1.1 and break off in the middle of their chunks.
+    connection off. Some servers, that of ``wsgiref`` among them, end a body without a length by
+    closing the connection, whole or not. Therefore what upstream does not tell the length of is
+    held until its end, and refused beyond 64 KiB, unless ``needs_length`` is False: for servers
+    that speak HTTP/1.1 and break off in the middle of their chunks.
 
     Reads and writes in the server's thread for the request. That a client is gone shows when
     something is written to it. Thread-safe; has nothing to close.
