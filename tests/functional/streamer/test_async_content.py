@@ -103,6 +103,26 @@ def test_cancelling_lets_go_wherever_it_waits(
 
 
 @pytest.mark.fault(191)
+def test_what_is_opened_for_one_who_has_left_is_closed(server: FaultServer, remote: Remote) -> None:
+    download, last = waiting(server, remote, is_open=True)
+    busy = threading.Event()
+
+    async def main(threads: ThreadPoolExecutor) -> None:
+        threads.submit(busy.wait, PATIENCE)
+        reading = asyncio.create_task(anext(aiter_content(download, executor=threads)))
+        await asyncio.sleep(0)  # it has its place in the queue now
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        busy.set()
+        assert await asyncio.to_thread(last.reached.wait, PATIENCE)
+        assert await asyncio.to_thread(last.gone.wait, LETTING_GO)
+
+    with ThreadPoolExecutor(1) as threads:
+        asyncio.run(main(threads))
+
+
+@pytest.mark.fault(191)
 def test_leaving_cancels_nobody_who_has_the_same_download(
     server: FaultServer, remote: Remote
 ) -> None:
