@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pulp_download.turns import Turn
 
 
+_AT_ONCE = struct.pack("ii", 1, 0)  # struct linger: on, and no second
+
+
 class Watch:
     """What the :mod:`~pulp_download.watchdog` looks at, and whatever connects and reads asks.
 
@@ -230,17 +233,13 @@ class Watch:
             self._window_waited, self._window_received = waited, self.received
 
 
-# Linger on close, for no time: what closes a connection is a reset.
-_RESET = struct.pack("ii", 1, 0)
-
-
 def shut_down(sock: socket.socket) -> None:
     """Wake whoever blocks on a socket, plain or TLS, without closing it.
 
-    Whoever closes it then resets the connection. Else a peer that has filled this side's window
-    might find its window shut for good, and go on to hold for somebody who has left.
+    Closing it then resets the connection: a peer that is sending into a full buffer would be told
+    nothing by an end in order, and go on trying for a minute.
     """
     with suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         # The plain method: SSLSocket.shutdown would drop the TLS layer under its reader's feet.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -30,7 +30,8 @@ class StreamerApp:
     that leaves no room for the next 32 KiB for ``stall_timeout`` seconds is dropped. ``ranges`` is
     "ignore", or "forward" to relay parts of files, which are not verified. ``observer`` is called
     with a ``Served`` for each request, in the loop's thread. A stream holds up to 128 KiB, and
-    what the server holds.
+    the server what it holds; it has one of the places that its remote allows at a host until it is
+    over, so a remote for slow clients wants ``per_host`` as large as ``max_streams``.
 
     A file that fails on the way is raised, after its head: so a server knows to break the
     connection off. May be mounted anywhere. To be used in one event loop; its threads end with the

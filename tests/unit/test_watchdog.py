@@ -322,22 +322,6 @@ def test_shutting_down_a_socket_that_is_gone_is_nothing() -> None:
         shut_down(never_connected)
 
 
-@pytest.mark.fault(191)
-def test_what_was_shut_down_closes_with_a_reset() -> None:
-    """A peer whose window was full may otherwise wait for a minute to send to nobody."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        here = socket.create_connection(listener.getsockname())
-        there, _ = listener.accept()
-        with there:
-            there.settimeout(5)
-            shut_down(here)
-            here.close()
-            with pytest.raises(ConnectionError):
-                while there.recv(1):
-                    pass
-                there.send(b"for nobody")  # taken by the system after a mere FIN
-
-
 # Tries.
 
 
