@@ -117,6 +117,7 @@ def under_hypercorn(app: Any, tls: Path | None = None) -> Iterator[Site]:
 def under_cheroot(app: Any) -> Iterator[Site]:
     server = cheroot.wsgi.Server(("127.0.0.1", 0), app, numthreads=6, shutdown_timeout=1)
     server.error_log = lambda *_, **__: None
+    server.expiration_interval = 0.05  # it looks so often whether it is to stop
     server.prepare()
     thread = threading.Thread(target=server.serve)
     thread.start()
