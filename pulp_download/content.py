@@ -43,7 +43,7 @@ class Content:
         self._watch = watch
         self._chunk_size = chunk_size
         self._held = b""
-        self._is_closed = False
+        self._is_closed = self._is_left = False
         self._error: DownloadError | None = None
         self._turn = threading.Lock()
         self.on_progress: Callable[[int, int | None], None] | None = None
@@ -102,7 +102,10 @@ class Content:
 
     def __next__(self) -> bytes:
         while not self.is_verified:
-            if chunk := self._receive():
+            chunk = self._receive()
+            if self._is_left:
+                self.close()
+            if chunk:
                 return chunk
         last, self._held = self._held, b""
         if not last:
@@ -115,6 +118,7 @@ class Content:
 
     def close(self) -> None:
         """Let go of everything. While another thread reads, it stops that thread, which does."""
+        self._is_left = True  # then look: whoever reads gives up its turn, and then looks here
         if self._turn.acquire(blocking=False):
             try:
                 self._end(None)

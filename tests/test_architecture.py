@@ -95,6 +95,12 @@ HOMES = {
     # serve runs the reactor
     "twisted": {"streamer", "cli"},
     "prometheus_client": {"streamer"},
+    # for tests and examples: ASGI and WSGI are protocols
+    "asgiref": set(),
+    "flask": set(),
+    "starlette": set(),
+    "uvicorn": set(),
+    "werkzeug": set(),
     "zope": {"streamer"},
     "zstandard": {"manifests"},
 }

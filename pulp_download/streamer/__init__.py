@@ -5,6 +5,7 @@ A streamer is given a :class:`~pulp_download.streamer.supplier.Supplier`, someth
 bounded, and what does not verify never looks like a whole file.
 
 ``bridge`` and ``pool`` carry bytes from threads to an event loop; ``asked``, ``conditions``,
-``headers``, ``failures`` and ``answers`` say what HTTP wants; ``twisted`` is the resource, and
-the only module here that needs Twisted (``pip install 'pulp_download[streamer]'``).
+``headers``, ``failures`` and ``answers`` say what HTTP wants. ``twisted`` is the resource, and the
+only door here that needs Twisted (``pip install 'pulp_download[streamer]'``); ``asgi`` and ``wsgi``
+are applications for those who run Starlette, FastAPI, Flask or Django, and need none of them.
 """

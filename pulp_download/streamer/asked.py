@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -41,6 +41,35 @@ class BadTarget(Exception):
         super().__init__(status, reason)
         self.status = status
         self.reason = reason
+
+
+def asked_of(
+    method: str,
+    target: bytes,
+    values: Callable[[str], Sequence[str]],
+    *,
+    version: str,
+    below: int = 0,
+) -> Asked:
+    """Return what a request asks for; raises BadTarget.
+
+    ``values`` gives the values of a field, ``version`` is that of HTTP, such as "1.1".
+    """
+
+    def single(name: str) -> str | None:
+        found = values(name)
+        return found[0] if len(found) == 1 else None
+
+    if version == "1.1" and len(values("Host")) != 1:
+        raise BadTarget(400, "exactly one Host is wanted")  # RFC 9112 section 3.2
+    return Asked(
+        method,
+        path_of(target, below=below),
+        if_none_match=values("If-None-Match"),
+        if_modified_since=single("If-Modified-Since"),
+        range=single("Range"),
+        if_range=single("If-Range"),
+    )
 
 
 def path_of(target: bytes, *, below: int = 0) -> str:

@@ -15,6 +15,7 @@ from pulp_download.errors import (
     TimedOut,
     TooSlow,
     TransferError,
+    UnverifiableLength,
     ValidationError,
 )
 
@@ -48,6 +49,7 @@ _BY_KIND: tuple[tuple[type[DownloadError], Refusal], ...] = (
     (TooSlow, Refusal(504, "upstream took too long")),
     (ConnectionFailed, Refusal(502, "upstream cannot be reached")),
     (ValidationError, Refusal(502, "what upstream gave is not the file that is listed")),
+    (UnverifiableLength, Refusal(502, "upstream does not tell the length of the file")),
     (TransferError, Refusal(502, "upstream did not give the file")),
     (Cancelled, STOPPING),
 )

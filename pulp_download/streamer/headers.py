@@ -94,3 +94,8 @@ def named_by_connection(fields: Iterable[tuple[str, str]]) -> set[str]:
 def of_not_modified(fields: Fields) -> Fields:
     """Return those fields that a 304 has."""
     return tuple(pair for pair in fields if pair[0].decode("ascii").lower() in OF_NOT_MODIFIED)
+
+
+def without_date(fields: Fields) -> Fields:
+    """Return the fields but for Date: servers of ASGI and WSGI add their own to what they get."""
+    return tuple(pair for pair in fields if pair[0].lower() != b"date")

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from pulp_download.content import Content
+from pulp_download.errors import UnverifiableLength
 from pulp_download.streamer.asked import Asked
 from pulp_download.streamer.conditions import is_unchanged
 from pulp_download.streamer.failures import Refusal
-from pulp_download.streamer.headers import Fields, forwarded, of_not_modified
+from pulp_download.streamer.headers import Fields, forwarded, of_not_modified, without_date
+
+# The head of a small file waits for its body, which usually comes with it: a body that does not
+# verify is then refused in words. Bytes, and seconds at most.
+SMALL = 65_536
+HEAD_WAITS = 0.003
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,33 @@ def head_of(content: Content, asked: Asked, *, forwards_ranges: bool) -> Head:
     if size is not None:
         fields = (*fields, (b"Content-Length", b"%d" % size))
     return Head(content.status, fields, has_body=asked.method != "HEAD", size=size)
+
+
+def measured(head: Head, begin: Sequence[bytes], *, is_all: bool) -> Head:
+    """Return the head with a Content-Length, which is known where ``begin`` is all of the body.
+
+    For connections whose end is the body's, whyever it comes (RFC 9112 section 6.3): there only a
+    length tells a whole body from a broken one. Raises UnverifiableLength.
+    """
+    if not head.has_body or head.size is not None:
+        return head
+    if not is_all:
+        raise UnverifiableLength("upstream does not tell the length, and this client needs it")
+    size = sum(map(len, begin))
+    fields = (*head.fields, (b"Content-Length", b"%d" % size))
+    return replace(head, fields=fields, size=size)
+
+
+def passed_on(content: Content) -> list[tuple[str, str]]:
+    """Return the fields that a view of your own gives its client with this answer.
+
+    Content-Length is one of them where upstream tells it: by it a client sees that a body is cut.
+    """
+    pairs = without_date(forwarded(content.headers.iteritems(), accept_ranges=False))
+    fields = [(name.decode("ascii"), value.decode("ascii")) for name, value in pairs]
+    if content.size is not None:
+        fields.append(("Content-Length", str(content.size)))
+    return fields
 
 
 def head_of_refusal(refusal: Refusal, *extra: tuple[bytes, bytes]) -> Head:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from pulp_download.errors import DownloadError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +35,20 @@ class Served:
 
 # Called once for each request, in the event loop's thread; must be quick.
 Observer = Callable[[Served], None]
+
+
+def tell(served: Served, observer: Observer | None) -> None:
+    """Call an observer, if there is one; what it raises is logged."""
+    if observer is not None:
+        try:
+            observer(served)
+        except Exception:
+            log.exception("an observer failed; requests go on")
+
+
+def log_failure(served: Served, error: BaseException) -> None:
+    """Log why a client got less than the file; a traceback is for what nobody expects."""
+    if isinstance(error, (DownloadError, LookupError)):
+        log.info("%s %s: %s", served.status, served.path, error)
+    else:
+        log.error("%s %s: %s", served.status, served.path, type(error).__name__, exc_info=error)

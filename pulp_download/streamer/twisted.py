@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -10,15 +9,13 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from pulp_download.streamer.answers import Answering, Ranges
-from pulp_download.streamer.asked import Asked, BadTarget, path_of
+from pulp_download.streamer.asked import Asked, BadTarget, asked_of
 from pulp_download.streamer.failures import FULL, STOPPING, Refusal
 from pulp_download.streamer.pool import Pool
-from pulp_download.streamer.served import Observer, Served
+from pulp_download.streamer.served import Observer, Served, tell
 from pulp_download.streamer.supplier import Supplier
 from pulp_download.streamer.twisted_reply import Reply
 from pulp_download.streamer.twisted_site import LimitedSite
-
-log = logging.getLogger(__name__)
 
 _ALLOW = (b"Allow", b"GET, HEAD")  # RFC 9110 section 15.5.6
 
@@ -129,11 +126,7 @@ class StreamerResource(Resource):
 
     def _over(self, reply: Reply, served: Served) -> None:
         self._streams.discard(reply)
-        if self._observer is not None:
-            try:
-                self._observer(served)
-            except Exception:
-                log.exception("an observer failed; requests go on")
+        tell(served, self._observer)
         self._look_for_the_end()
 
     def _look_for_the_end(self) -> None:
@@ -181,17 +174,10 @@ def _asked(request: Request) -> Asked:
         raw = request.requestHeaders.getRawHeaders(name.encode("ascii"), [])
         return [value.decode("latin-1") for value in raw]
 
-    def single(name: str) -> str | None:
-        found = values(name)
-        return found[0] if len(found) == 1 else None
-
-    if request.clientproto == b"HTTP/1.1" and len(values("Host")) != 1:
-        raise BadTarget(400, "exactly one Host is wanted")  # RFC 9112 section 3.2
-    return Asked(
+    return asked_of(
         request.method.decode("latin-1"),
-        path_of(request.uri, below=len(request.prepath or ())),
-        if_none_match=values("If-None-Match"),
-        if_modified_since=single("If-Modified-Since"),
-        range=single("Range"),
-        if_range=single("If-Range"),
+        request.uri,
+        values,
+        version=request.clientproto.decode("latin-1").removeprefix("HTTP/"),
+        below=len(request.prepath or ()),
     )

@@ -16,17 +16,12 @@ from pulp_download.printable import printable
 from pulp_download.streamer.asked import shown
 from pulp_download.streamer.bridge import Bridge, Question
 from pulp_download.streamer.failures import STOPPING, Refusal, refusal_of
-from pulp_download.streamer.heads import Head, head_of_refusal
+from pulp_download.streamer.heads import HEAD_WAITS, SMALL, Head, head_of_refusal
 from pulp_download.streamer.pool import Pool
-from pulp_download.streamer.served import Served
+from pulp_download.streamer.served import Served, log_failure
 from pulp_download.streamer.twisted_wire import wire_of
 
 log = logging.getLogger(__name__)
-
-# The head of a small file waits for its body, which usually comes with it: a body that does not
-# verify is then refused in words. Bytes, and seconds at most.
-SMALL = 65_536
-HEAD_WAITS = 0.003
 
 
 @implementer(IPushProducer)
@@ -241,12 +236,5 @@ class Reply:
             is_complete=is_complete,
         )
         if error is not None:
-            _log(served, error)
+            log_failure(served, error)
         self._tell_over(self, served)
-
-
-def _log(served: Served, error: BaseException) -> None:
-    if isinstance(error, (DownloadError, LookupError)):
-        log.info("%s %s: %s", served.status, served.path, error)
-    else:
-        log.error("%s %s: %s", served.status, served.path, type(error).__name__, exc_info=error)

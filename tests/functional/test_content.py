@@ -146,6 +146,24 @@ def test_closing_or_cancelling_ends_it_at_any_point(
     server.wait_for(lambda: server.open == 0)
 
 
+def test_closing_while_another_thread_is_about_to_return_closes_it(server: FaultServer) -> None:
+    over = threading.Event()
+    server.on("/a", stalled_body(BODY, sent=500))
+    content = Download(server.url("/a")).iter_content(100)
+    content.own(over.set)
+
+    def close_elsewhere(*_: object) -> None:
+        closing = threading.Thread(target=content.close)
+        closing.start()
+        closing.join()
+
+    content.on_progress = close_elsewhere  # called when the bytes are there, and nothing waits
+    assert next(content) == BODY[:99]
+    assert over.is_set()
+    with pytest.raises(Cancelled):
+        next(content)
+
+
 def test_a_content_that_is_forgotten_closes_itself(server: FaultServer) -> None:
     server.on("/a", stalled_body(BODY, sent=500))
     content = Download(server.url("/a")).iter_content(100)

@@ -14,6 +14,12 @@ EXAMPLES = ROOT / "examples"
 # Seconds of traffic that people watch; ./dev demo runs it, and it checks itself.
 RUN_BY_ITSELF = {"demo.py"}
 
+STREAMED = """\
+files/pool/000.bin: 200, 1000 bytes
+mine/pool/001.bin: 200, 1001 bytes
+files/pool/002.bin: 502 Bad Gateway: what upstream gave is not the file that is listed
+files/x: 404 Not Found: no such file
+"""
 SAID = {
     "orm_loop.py": """\
 first run: 200 requests, 199 files present
@@ -53,6 +59,8 @@ For a streamer:
   pool/000.bin: 200, 1000 bytes from disk
   pool/001.bin: 200, 1001 bytes from upstream
 """,
+    "asgi_streamer.py": STREAMED,
+    "wsgi_streamer.py": STREAMED,
 }
 
 
@@ -64,6 +72,8 @@ For a streamer:
         pytest.param("token_source.py", marks=pytest.mark.need("I7")),
         pytest.param("second_protocol.py", marks=pytest.mark.need("I11")),
         pytest.param("importer.py", marks=pytest.mark.need("S1")),
+        pytest.param("asgi_streamer.py", marks=[pytest.mark.need("S1"), pytest.mark.need("S3")]),
+        pytest.param("wsgi_streamer.py", marks=[pytest.mark.need("S1"), pytest.mark.need("S3")]),
     ],
 )
 def test_an_example_runs_offline_and_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
@@ -84,9 +94,9 @@ def test_every_example_is_run_by_a_test() -> None:
 
 @pytest.mark.parametrize("name", SAID)
 def test_the_documentation_shows_an_example_and_behind_it_what_it_prints(name: str) -> None:
-    page = (ROOT / "docs" / "importers.rst").read_text()
+    pages = "".join(page.read_text() for page in sorted((ROOT / "docs").glob("*.rst")))
 
-    _, _, behind = page.partition(f"\n.. literalinclude:: ../examples/{name}\n")
+    _, _, behind = pages.partition(f"\n.. literalinclude:: ../examples/{name}\n")
     text, _, _ = behind.partition("\n.. literalinclude::")
 
     assert textwrap.indent(SAID[name], "    ") in text

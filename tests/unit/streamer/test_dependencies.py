@@ -1,10 +1,11 @@
-"""The names of Twisted's that are not public and that the streamer uses, one test for all."""
+"""What the streamer needs: of Twisted's, names that are not public; of others, nothing."""
 
 from __future__ import annotations
 
 import inspect
 import socket
 import struct
+import subprocess
 
 import pytest
 from h2.connection import H2Connection as State
@@ -13,6 +14,7 @@ from twisted.protocols.policies import TimeoutMixin
 from twisted.web import _http2, http
 
 from pulp_download.streamer.twisted_wire import _acknowledged
+from tests.uncovered import UNCOVERED
 
 
 @pytest.mark.parametrize(
@@ -70,3 +72,16 @@ def test_what_the_kernel_says_was_taken() -> None:
 def test_without_a_socket_nothing_is_said(transport: object) -> None:
     assert _acknowledged(transport) is None
     assert struct.calcsize("=120xQ") == 128
+
+
+@pytest.mark.need("S1")
+@pytest.mark.parametrize("door", ["asgi", "wsgi"])
+def test_asgi_and_wsgi_need_no_framework(door: str) -> None:
+    foreign = {"twisted", "zope", "starlette", "uvicorn", "anyio", "flask", "werkzeug"}
+    code = f"""
+import sys
+import pulp_download.streamer.{door}
+print(*sorted({foreign!r} & {{name.partition(".")[0] for name in sys.modules}}))
+"""
+    done = subprocess.run([*UNCOVERED, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
