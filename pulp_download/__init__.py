@@ -18,6 +18,7 @@ The map of the house, from the ground up; a room imports from lower floors only:
     crew, batch                        many files: workers, and the loop over their results
     manifests/                         lists of files, parsed as streams
     importer/                          a folder as an upstream lists it, and a catalog of it
+    streamer/                          files passed on to a server's clients as they come
     cli/                               the command ``pulp-download``
 
 One file::

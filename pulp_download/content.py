@@ -12,12 +12,15 @@ from urllib3 import HTTPHeaderDict
 from pulp_download.asking import headers_of
 from pulp_download.delivery import Delivery
 from pulp_download.errors import Cancelled, DownloadError
+from pulp_download.validations import Chunk
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
 
 # What to do when the content is over: with None after its verified end or a close, or its error.
 # The content is handed over, for a callable that held it would keep it from being collected.
 Ended = Callable[["Content", DownloadError | None], None]
+# What brings the rest of a body that broke, or None where that is not to be had.
+GoOn = Callable[[Delivery, DownloadError], Delivery | None]
 
 
 class Content:
@@ -35,6 +38,7 @@ class Content:
 
     def __init__(self, delivery: Delivery, watch: Watch, *, chunk_size: int):
         self._delivery = delivery
+        self._fields = delivery.opened.fields
         self._watch = watch
         self._chunk_size = chunk_size
         self._held = b""
@@ -42,6 +46,7 @@ class Content:
         self._error: DownloadError | None = None
         self._turn = threading.Lock()
         self.on_progress: Callable[[int, int | None], None] | None = None
+        self.go_on: GoOn | None = None
         self._when_over: Ended | None = None
         self.status: int = delivery.opened.status
         self.url = delivery.source.url.redacted
@@ -54,7 +59,7 @@ class Content:
     @property
     def headers(self) -> HTTPHeaderDict:
         """The answer's fields, repeats kept."""
-        return headers_of(self._delivery.opened.fields)
+        return headers_of(self._fields)
 
     @property
     def digests(self) -> dict[str, str]:
@@ -140,7 +145,7 @@ class Content:
             if self._is_closed:
                 raise self._error or Cancelled("closed before its end")
             try:
-                piece = self._delivery.receive(self._chunk_size)
+                piece = self._piece()
                 if piece and self.on_progress is not None:
                     self.on_progress(self.received, self.size)
                 chunk = b"".join((self._held, memoryview(piece)[:-1]))
@@ -151,6 +156,17 @@ class Content:
             if self.is_verified:
                 self._end(None)
             return chunk
+
+    def _piece(self) -> Chunk:
+        """Return the next bytes, of the rest where the body breaks."""
+        while True:
+            try:
+                return self._delivery.receive(self._chunk_size)
+            except DownloadError as error:
+                rest = self.go_on(self._delivery, error) if self.go_on is not None else None
+                if rest is None:
+                    raise
+                self._delivery = rest
 
     def _end(self, error: DownloadError | None) -> None:
         if self._is_closed:

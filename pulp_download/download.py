@@ -6,13 +6,15 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from pulp_download.arguments import as_writer, expectations, places
 from pulp_download.arguments import conditions as conditions_of
 from pulp_download.content import Content
-from pulp_download.errors import InvalidInput, WriteError
+from pulp_download.delivery import Delivery
+from pulp_download.errors import DownloadError, InvalidInput, WriteError
 from pulp_download.events import Observer
 from pulp_download.existing import verified_digests
 from pulp_download.files import FileWriter
@@ -133,18 +135,21 @@ class Download:
         *,
         headers: Mapping[str, str] | None = None,
         observer: Observer | None = None,
+        resume: bool = False,
     ) -> Content:
         """Connect, and return the answer once its head is there; iterate it for the bytes.
 
         What fails before the head is tried again like a run; what fails after it is raised by the
-        iteration. ``headers`` may hold Range, If-Range, If-None-Match and If-Modified-Since; an
-        answer other than 200 to them skips validation and is returned as it is. Close the content:
-        until its end it has one of the places that the remote allows at a host.
+        iteration. With ``resume``, a body that breaks is gone on with where it broke, by a run's
+        rules, while the iteration blocks; what proves wrong is raised all the same. ``headers`` may
+        hold Range, If-Range, If-None-Match and If-Modified-Since; an answer other than 200 to them
+        skips validation and is returned as it is. Close the content: until its end it has one of
+        the places that the remote allows at a host.
         """
         conditions = dict(conditions_of(headers))
         if not isinstance(chunk_size, int) or chunk_size < 1:
             raise InvalidInput(f"chunk_size must be a positive number, not {chunk_size!r}")
-        return self._open("GET", chunk_size, conditions, observer)
+        return self._open("GET", chunk_size, conditions, observer, resume=resume)
 
     def head(self) -> Content:
         """Return the answer to a HEAD request: status, headers and size, and no body."""
@@ -202,6 +207,8 @@ class Download:
         chunk_size: int,
         headers: Mapping[str, str],
         observer: Observer | None,
+        *,
+        resume: bool = False,
     ) -> Content:
         owner = _Remote(self.remote)
         try:
@@ -210,6 +217,7 @@ class Download:
                 outcome = run.connect(method, chunk_size)
                 if isinstance(outcome, Content):
                     outcome.own(owner.close)
+                    outcome.go_on = partial(_rest, run) if resume else None
                     return outcome
                 _sleep(run, outcome)
         except BaseException:
@@ -250,6 +258,15 @@ class _Remote:
     def close(self) -> None:
         if self._is_owned:
             self.remote.close()
+
+
+def _rest(run: Run, broken: Delivery, error: DownloadError) -> Delivery | None:
+    """Return the rest of a body that broke, or None where it is not worth asking for."""
+    if not run.may_go_on(broken, error):
+        return None
+    while not isinstance(step := run.go_on(), Delivery):
+        _sleep(run, step)
+    return step
 
 
 def _sleep(run: Run, wait: Wait | Turn) -> None:

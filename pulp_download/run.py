@@ -13,8 +13,6 @@ from collections.abc import Callable, Collection, Generator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from urllib3 import HTTPHeaderDict
-
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened
 from pulp_download.content import Content
@@ -24,8 +22,10 @@ from pulp_download.events import SILENT, Finished, Observer, Started, Teller, Tr
 from pulp_download.fetch import Fetch
 from pulp_download.kept import Kept
 from pulp_download.mirrors.mirror import Mirror
+from pulp_download.outcome import result_of
 from pulp_download.remote import Remote
 from pulp_download.result import Result
+from pulp_download.resuming import Resuming
 from pulp_download.retries import Wait
 from pulp_download.sources import Sources
 from pulp_download.turns import Turn
@@ -73,6 +73,8 @@ class Run:
         self._steps: Steps[Any] | None = None
         self._has_begun = self._is_watched = False
         self._fetch = Fetch(download, remote, self._watch, self._teller)
+        self._delivery: Delivery | None = None
+        self._resuming: Resuming | None = None
 
     def cancel(self) -> bool:
         """Stop this run from any thread; tell whether it was not stopped before."""
@@ -137,14 +139,41 @@ class Run:
         if self._steps is None:
             self._steps = self._next(lambda source: self._deliver(source, method))
         try:
-            while isinstance(step := next(self._steps), Awaited):
-                pass
-            return step
-        except StopIteration as end:
-            return self._hand_over(end.value, chunk_size)
+            step = self._step()
         except BaseException as error:
             self._end(None, error)
             raise
+        return self._hand_over(step, chunk_size) if isinstance(step, Delivery) else step
+
+    def may_go_on(self, broken: Delivery, error: DownloadError) -> bool:
+        """Tell whether the rest of a body that broke is worth asking for; then it is asked for."""
+        if self._answers:
+            return False  # what is passed on as it is
+        if self._resuming is None:
+            self._resuming = Resuming(self.download.validations, self._remote.settings, self._watch)
+        resuming = self._resuming
+        if not resuming.is_possible(broken, error):
+            return False
+        self._failed(error)
+        self._steps = self._next(lambda source: resuming.from_source(source, self._ask))
+        return True
+
+    def go_on(self) -> Delivery | Wait | Turn:
+        """Work until the rest is open; raises the last failure where it is not to be had."""
+        step = self._step()
+        if isinstance(step, Delivery):
+            self._delivery = step
+        return step
+
+    def _step(self) -> Delivery | Wait | Turn:
+        assert self._steps is not None
+        try:
+            while isinstance(step := next(self._steps), Awaited):
+                pass
+        except StopIteration as end:
+            delivery: Delivery = end.value
+            return delivery
+        return step
 
     def abandon(self, error: BaseException) -> None:
         """End a run that is waiting, because its runner leaves with this error."""
@@ -213,25 +242,7 @@ class Run:
         return delivery
 
     def _result(self, got: Delivery | Kept) -> Result:
-        size, digests, delivery = (
-            got if isinstance(got, Kept) else (got.received, got.digests or {}, got)
-        )
-        url = self._sources.current.url
-        shown = final_url = url.redacted
-        if delivery is not None and delivery.opened.url is not url:
-            final_url = delivery.opened.url.redacted
-        return Result(
-            self.download,
-            shown,
-            final_url.partition("?")[0],
-            size,
-            digests,
-            delivery.opened.fields if delivery is not None else HTTPHeaderDict(),
-            length_verified=delivery.length_verified if delivery is not None else True,
-            elapsed=time.monotonic() - self._watch.started,
-            attempts=self._sources.history,
-            present=got is not delivery,
-        )
+        return result_of(self.download, got, self._sources, self._watch.started)
 
     def _hand_over(self, delivery: Delivery, chunk_size: int) -> Content:
         """Let the caller's reading be the end of this run."""
@@ -240,10 +251,14 @@ class Run:
             if error is None and not content.is_verified:
                 error = Cancelled("closed before its end")
             if error is not None:
-                self._sources.failed(error)
+                if error is not self._sources.error:  # which has been told already
+                    self._sources.failed(error)
                 self._end(None, error)
             else:
-                self._end(self._result(delivery), None)
+                assert self._delivery is not None
+                self._end(self._result(self._delivery), None)
+
+        self._delivery = delivery
 
         content = Content(delivery, self._watch, chunk_size=chunk_size)
         if self._teller.has_observer:

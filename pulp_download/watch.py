@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pulp_download.rivals import Rivals
     from pulp_download.speed import SpeedLimit
     from pulp_download.turns import Turn
+
+
+_AT_ONCE = struct.pack("ii", 1, 0)  # struct linger: on, and no second
 
 
 class Watch:
@@ -230,7 +234,12 @@ class Watch:
 
 
 def shut_down(sock: socket.socket) -> None:
-    """Wake whoever blocks on a socket, plain or TLS, without closing it."""
+    """Wake whoever blocks on a socket, plain or TLS, without closing it.
+
+    Closing it then resets the connection: a peer that is sending into a full buffer would be told
+    nothing by an end in order, and go on trying for a minute.
+    """
     with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         # The plain method: SSLSocket.shutdown would drop the TLS layer under its reader's feet.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)

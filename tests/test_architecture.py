@@ -51,10 +51,11 @@ FLOORS = (
     ("remote",),
     ("delivery",),
     ("making",),
-    ("kept", "mending", "notes", "segments"),
+    ("kept", "mending", "notes", "resuming", "segments"),
     ("sharing",),
     ("content", "documents", "fetch", "leads"),
     ("sources",),
+    ("outcome",),
     ("run",),
     ("download",),
     ("futures", "helm", "manifests"),
@@ -79,6 +80,7 @@ ONLY_FOR_TYPES = {
     ("fetch", "download"): "a fetch reads its description",
     ("sources", "download"): "the sources of a run read its description",
     ("sinks", "files"): "a sink reads the writer that opened it",
+    ("outcome", "download"): "a result carries its download back to the caller",
     ("run", "download"): "a run reads its description; the description makes the run",
 }
 

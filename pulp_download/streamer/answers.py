@@ -47,7 +47,7 @@ class Answering:
             except BadStatus as error:
                 if error.status not in _NO_HEAD:
                     raise
-        return download.iter_content(CHUNK, headers=self._range())
+        return download.iter_content(CHUNK, headers=self._range(), resume=True)
 
     def head(self, content: Content) -> Head:
         return head_of(content, self.asked, forwards_ranges=self.ranges == "forward")

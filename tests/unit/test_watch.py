@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import select
+import socket
+
 import pytest
 
 from pulp_download.errors import Cancelled, ConnectionFailed, DownloadError, ProxyFailed, TimedOut
 from pulp_download.settings import TimeLimits
-from pulp_download.watch import Watch
+from pulp_download.watch import Watch, shut_down
 
 
 def test_whoever_made_a_thread_hurry_is_told_once_that_it_may_block() -> None:
@@ -64,3 +67,25 @@ def test_blame_does_not_stand_instead_of_what_ends_the_run(verdict: DownloadErro
         with pytest.raises(DownloadError) as caught:
             ask()
         assert caught.value is verdict
+
+
+@pytest.mark.fault(171, 191)
+def test_a_peer_that_sends_into_a_full_buffer_hears_of_the_end_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        reader = socket.create_connection(listener.getsockname())
+        sender, _ = listener.accept()
+    with reader, sender:
+        sender.setblocking(False)
+        while _is_writable(sender):
+            sender.send(bytes(1 << 20))
+        shut_down(reader)
+        while reader.recv(1 << 20):  # as one does who reads in another thread
+            pass
+        reader.close()
+        poll = select.poll()
+        poll.register(sender, select.POLLERR)
+        assert poll.poll(2000)
+
+
+def _is_writable(sock: socket.socket) -> bool:
+    return bool(select.select([], [sock], [], 0.05)[1])

@@ -171,7 +171,8 @@ def files_opened_for_writing(server: FaultServer, tmp_path: Path, blocks_of: int
     upstream = server.url("/")
     with streaming_child(upstream, wrapper=strace, sha256=whole.hexdigest()) as child:
         before = len(trace.read_text())
-        with urllib.request.urlopen(child.url("/big")) as answer:
+        brought = urllib.request.Request(child.url("/big"), data=BLOCK, method="GET")
+        with urllib.request.urlopen(brought) as answer:
             got = sum(iter(lambda: len(answer.read(len(BLOCK))), 0))
         assert got == blocks_of * len(BLOCK)
     lines = trace.read_text()[before:].splitlines()

@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from pulp_download import ConnectionFailed, DigestMismatch, SizeMismatch, Truncated
+from pulp_download import (
+    ConnectionFailed,
+    DigestMismatch,
+    Mirrors,
+    Remote,
+    SizeMismatch,
+    Truncated,
+)
 from tests.functional.streamer.running import Shelf, Streamer, get, listed
 from tests.servers import (
     Cut,
@@ -21,6 +28,7 @@ from tests.servers import (
     chunk,
     chunked,
     endless_body,
+    published,
     reply,
     truncated,
     until_close,
@@ -180,6 +188,23 @@ def test_a_second_source_is_not_appended_to_the_first(server: FaultServer, shelf
         sock.sendall(get("/f"))
         got = received_until_broken(sock)
     assert BODY.startswith(got.partition(b"\r\n\r\n")[2])
+
+
+@pytest.mark.need("S1", "S3", "S5")
+@pytest.mark.fault(193, 194)
+def test_a_stream_goes_on_where_upstream_broke(server: FaultServer) -> None:
+    broken = truncated(BODY, sent=500_000, headers={"ETag": '"one"'})
+    with Remote(max_retries=1) as patient:
+        shelf = Shelf(patient)
+        listed(server, shelf, "f", BODY, [broken, published(BODY, etag='"one"')])
+        server.on("/dying", broken)
+        server.on("/alive", published(BODY, etag='"other"'))
+        shelf.put("mirrored", Mirrors([server.url("/dying"), server.url("/alive")]), BODY)
+        with Streamer(shelf) as streamer:
+            for path in ("/f", "/mirrored"):
+                assert requests.get(streamer.url(path), timeout=10).content == BODY
+            assert all(served.is_complete for served in streamer.wait_for_served(2))
+    assert server.requests_to("/f")[1].headers["Range"].startswith("bytes=")
 
 
 def received_until_broken(sock: socket.socket) -> bytes:
