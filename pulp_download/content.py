@@ -76,6 +76,11 @@ class Content:
         """The body has been read to its end, and everything held."""
         return self._delivery.digests is not None
 
+    @property
+    def is_at_hand(self) -> bool:
+        """All that is left has been received: iterating will not wait for upstream."""
+        return self._delivery.is_at_hand
+
     def when_over(self, ended: Ended) -> None:
         """Have ``ended`` called once when this is over, now if it is already."""
         self._when_over = ended

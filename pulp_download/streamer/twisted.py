@@ -20,6 +20,8 @@ from pulp_download.streamer.twisted_site import LimitedSite
 
 log = logging.getLogger(__name__)
 
+# The fields that are looked at, as Twisted spells them.
+_ASKED = frozenset({b"Host", b"If-None-Match", b"If-Modified-Since", b"Range", b"If-Range"})
 _ALLOW = (b"Allow", b"GET, HEAD")  # RFC 9110 section 15.5.6
 
 
@@ -170,21 +172,23 @@ def site(
 def _asked(request: Request) -> Asked:
     """Return what is asked for; raises BadTarget."""
 
-    def values(name: str) -> list[str]:
-        raw = request.requestHeaders.getRawHeaders(name.encode("ascii"), [])
-        return [value.decode("latin-1") for value in raw]
+    fields = {
+        name: [value.decode("latin-1") for value in values]
+        for name, values in request.requestHeaders.getAllRawHeaders()
+        if name in _ASKED
+    }
 
-    def single(name: str) -> str | None:
-        found = values(name)
+    def single(name: bytes) -> str | None:
+        found = fields.get(name, ())
         return found[0] if len(found) == 1 else None
 
-    if request.clientproto == b"HTTP/1.1" and len(values("Host")) != 1:
+    if request.clientproto == b"HTTP/1.1" and len(fields.get(b"Host", ())) != 1:
         raise BadTarget(400, "exactly one Host is wanted")  # RFC 9112 section 3.2
     return Asked(
         request.method.decode("latin-1"),
         path_of(request.uri, below=len(request.prepath or ())),
-        if_none_match=values("If-None-Match"),
-        if_modified_since=single("If-Modified-Since"),
-        range=single("Range"),
-        if_range=single("If-Range"),
+        if_none_match=fields.get(b"If-None-Match", ()),
+        if_modified_since=single(b"If-Modified-Since"),
+        range=single(b"Range"),
+        if_range=single(b"If-Range"),
     )

@@ -14,7 +14,7 @@ from zope.interface import implementer
 from pulp_download.errors import DownloadError
 from pulp_download.printable import printable
 from pulp_download.streamer.asked import shown
-from pulp_download.streamer.bridge import Bridge, Question
+from pulp_download.streamer.bridge import SMALL, Bridge, Question
 from pulp_download.streamer.failures import STOPPING, Refusal, refusal_of
 from pulp_download.streamer.heads import Head, head_of_refusal
 from pulp_download.streamer.pool import Pool
@@ -24,8 +24,7 @@ from pulp_download.streamer.twisted_wire import wire_of
 log = logging.getLogger(__name__)
 
 # The head of a small file waits for its body, which usually comes with it: a body that does not
-# verify is then refused in words. Bytes, and seconds at most.
-SMALL = 65_536
+# verify is then refused in words. Seconds at most.
 HEAD_WAITS = 0.003
 
 
@@ -132,7 +131,8 @@ class Reply:
         if head is None:
             return False
         is_small = head.has_body and head.size is not None and head.size <= SMALL
-        if is_small and not self._is_head_due() and bridge.listen():
+        may_wait = is_small and not bridge.is_ended and not self._is_head_due()
+        if may_wait and bridge.listen():
             return False
         self._stop_clock()
         self._write_head(head)
@@ -152,12 +152,11 @@ class Reply:
         self._status = head.status
         self._request.setResponseCode(head.status)  # with Twisted's phrase, never upstream's
         self._request.responseHeaders.removeHeader(b"Server")
-        seen = set()
+        fields: dict[bytes, list[bytes]] = {}
         for name, value in head.fields:
-            if name.lower() not in seen:
-                seen.add(name.lower())
-                self._request.responseHeaders.removeHeader(name)
-            self._request.responseHeaders.addRawHeader(name, value)
+            fields.setdefault(name.lower(), []).append(value)
+        for name, values in fields.items():
+            self._request.responseHeaders.setRawHeaders(name, values)
         self._request.write(b"")
 
     def _write(self, data: bytes) -> None:

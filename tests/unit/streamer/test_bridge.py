@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pulp_download import Cancelled, DigestMismatch, Download
-from pulp_download.streamer.bridge import CAPACITY, CHUNK, Bridge
+from pulp_download.streamer.bridge import CAPACITY, CHUNK, SMALL, Bridge
 from pulp_download.streamer.heads import Head
 from pulp_download.streamer.pool import Pool
 
@@ -45,6 +45,7 @@ class Canned:
         self.error = error
         self.given_head = head
         self.calls: list[str] = []
+        self.is_at_hand = False
 
     def find(self) -> Download:
         self.calls.append("find")
@@ -101,6 +102,30 @@ def test_the_loop_is_woken_once_for_all_that_came(pool: Later, woken: list[None]
     assert bridge.take() == b"abc"
     assert bridge.is_done
     assert bridge.error is None
+
+
+@pytest.mark.parametrize(
+    ("size", "is_at_hand", "wakes"),
+    [(SMALL, True, [0, 0, 0]), (SMALL, False, [1, 1, 1]), (SMALL + 1, True, [1, 1, 1])],
+)
+def test_of_a_small_file_that_is_at_hand_the_loop_hears_when_all_is_known(
+    pool: Later, woken: list[None], size: int, is_at_hand: bool, wakes: list[int]
+) -> None:
+    class Counting(Canned):
+        """Counts how often the loop has been woken before each chunk, and before the end."""
+
+        def __next__(self) -> bytes:
+            counted.append(len(woken))
+            return super().__next__()
+
+    counted: list[int] = []
+    question = Counting(b"a", b"b", head=Head(200, (), has_body=True, size=size))
+    question.is_at_hand = is_at_hand
+    bridge = bridge_to(question, pool, woken)
+    pool.do()
+    assert counted == wakes
+    assert len(woken) == 1
+    assert (bridge.is_ended, bridge.take()) == (True, b"ab")
 
 
 def test_who_found_nothing_is_woken_again(pool: Later, woken: list[None]) -> None:
