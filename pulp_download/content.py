@@ -31,16 +31,17 @@ class Content:
     a wrong size or digest raises before it. ``url`` is the source that serves it, ``final_url``
     where redirects led, both redacted; ``size`` is the length told by upstream, or None.
 
-    A context manager; close it. May be advanced by different threads, one at a time; ``close()``
-    and ``cancel()`` may come from any thread at any point, and wake a thread that waits in a read,
-    which then raises Cancelled. Raises TransferError, ValidationError or Cancelled.
+    A context manager; close it. May be advanced by different threads, one at a time, which may set
+    ``chunk_size`` before each chunk. ``close()`` and ``cancel()`` may come from any thread at any
+    point, and wake a thread that waits in a read, which then raises Cancelled. Raises
+    TransferError, ValidationError or Cancelled.
     """
 
     def __init__(self, delivery: Delivery, watch: Watch, *, chunk_size: int):
         self._delivery = delivery
         self._fields = delivery.opened.fields
         self._watch = watch
-        self._chunk_size = chunk_size
+        self.chunk_size = chunk_size
         self._held = b""
         self._is_closed = False
         self._error: DownloadError | None = None
@@ -166,7 +167,7 @@ class Content:
         """Return the next bytes, of the rest where the body breaks."""
         while True:
             try:
-                return self._delivery.receive(self._chunk_size)
+                return self._delivery.receive(self.chunk_size)
             except DownloadError as error:
                 rest = self.go_on(self._delivery, error) if self.go_on is not None else None
                 if rest is None:

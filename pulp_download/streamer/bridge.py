@@ -2,10 +2,10 @@
 
 What it is: a buffer of bytes, filled by a pool's threads from a ``Content`` and emptied by an
 event loop, with a lock. What it is not: a queue of calls into the loop; and it knows no framework.
-It guarantees that at most ``capacity`` and one chunk more are held, that a full stream is *parked*
-and needs no thread, that the loop is woken once for all that came while it was away, and that the
-last byte is there only when everything held (which is ``Content``'s promise). It relies on the
-loop's methods being called in one thread.
+It guarantees that at most ``capacity`` bytes are held, that a full stream is *parked* and needs no
+thread, that the loop is woken once for all that came while it was away, and that the last byte is
+there only when everything held (which is ``Content``'s promise). It relies on the loop's methods
+being called in one thread.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ from pulp_download.watchdog import watchdog
 
 log = logging.getLogger(__name__)
 
-# Bytes that one stream holds at most, and bytes read at a time. Measured: more of either makes a
-# fast client no faster, and 200 slow ones take 133 MB in all, with what adapters and Twisted hold.
-CAPACITY = 98_304
-CHUNK = 32_768
-# Bytes of a file that is told of at once, head, body and verdict, where all came in one read: a
-# loop that is woken once answers in half the time. Less than a stream holds.
+# Bytes that one stream holds at most, and reads at a time, at most and at least. Each piece costs
+# some hand-overs of the interpreter's lock; of 32 KiB always, a large file took a sixth more
+# processor time. Larger ones would be paid for by slow clients, whose streams are always full:
+# 200 of them take 117 MB in all, with what adapters and Twisted hold.
+CAPACITY = 131_072
+CHUNK = 98_304
+LEAST = 32_768
+# Bytes of a file that is told of at once, head, body and verdict, where all came in one read: it
+# saves the loop a wake-up and a timer. Less than a stream holds.
 SMALL = 65_536
 # Bytes after which a stream gives its thread to others that wait.
 TURN = 1 << 20
@@ -184,9 +187,11 @@ class Bridge:
         taken = 0
         try:
             self._check()
+            content.chunk_size = self._room()
             for chunk in content:
                 if self._is_full_with(chunk):
                     return
+                content.chunk_size = self._room()
                 taken += len(chunk)
                 if taken >= TURN and self._pool.is_awaited:
                     self._pool.submit(self._read)
@@ -197,13 +202,17 @@ class Bridge:
             return
         self._end(None)
 
+    def _room(self) -> int:
+        """Return how much to read next. Bytes that are taken meanwhile only make for more."""
+        return min(CHUNK, self._capacity - self._held)
+
     def _is_full_with(self, chunk: bytes) -> bool:
         """Hold a chunk and wake the loop if it waits; tell whether the stream is parked now."""
         with self._lock:
             self._check()
             self._chunks.append(chunk)
             self._held += len(chunk)
-            self._is_parked = is_parked = self._held >= self._capacity
+            self._is_parked = is_parked = self._held > self._capacity - LEAST
         if not self._is_quiet:
             self._tell()
         return is_parked
