@@ -32,6 +32,7 @@ POLICY = {
     "alt-svc": "RFC 7838: would lead clients around the streamer",
     "authentication-info": "11.6.3: an answer to the streamer's credentials",
     "clear-site-data": "would clear what is another site's",
+    "content-location": "8.7: names a place of upstream's",
     "expect-ct": "RFC 9163: a policy of upstream's host",
     "location": "10.2.2: where a file is, is the supplier's business",
     "nel": "a policy of upstream's host",
@@ -53,9 +54,7 @@ POLICY = {
 POLICY_PREFIXES = ("x-accel-",)
 
 # What a 304 repeats of the head that a 200 would have had (RFC 9110 section 15.4.5).
-OF_NOT_MODIFIED = frozenset(
-    {"cache-control", "content-location", "date", "etag", "expires", "last-modified", "vary"}
-)
+OF_NOT_MODIFIED = frozenset({"cache-control", "date", "etag", "expires", "last-modified", "vary"})
 
 # Names are tokens. Values are visible ASCII, blanks and tabs: line ends would make fields of their
 # own, and some clients take C1 controls for line ends (RFC 9110 section 5.5).

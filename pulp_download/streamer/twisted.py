@@ -33,7 +33,8 @@ class StreamerResource(Resource):
     that takes nothing for ``stall_timeout`` seconds is dropped. ``ranges`` is "ignore", or
     "forward" to relay parts of files, which are not verified. ``observer`` is called with a
     ``Served`` for each request, in the reactor's thread. A stream holds up to 128 KiB, and 96 KiB
-    in Twisted.
+    in Twisted; it has one of the places that its remote allows at a host until it is over, so a
+    remote for slow clients wants ``per_host`` as large as ``max_streams``.
 
     A leaf; may be mounted anywhere. To be used in the reactor's thread, like all of Twisted. Ends
     with its reactor; :meth:`stop` or :meth:`close` it where it goes earlier.
@@ -67,7 +68,7 @@ class StreamerResource(Resource):
         self._streams: set[Reply] = set()
         self._waiting: list[Deferred[None]] | None = None  # for all streams to be over
         self._overdue: Any = None
-        self._at_shutdown = reactor.addSystemEventTrigger("before", "shutdown", self.close)
+        self._at_shutdown: Any = reactor.addSystemEventTrigger("before", "shutdown", self._ends)
 
     @property
     def open_streams(self) -> int:
@@ -107,7 +108,8 @@ class StreamerResource(Resource):
         if self._waiting is None:
             self._waiting = []
             self._overdue = self._reactor.callLater(patience, self._abort)
-            self._reactor.removeSystemEventTrigger(self._at_shutdown)
+            if self._at_shutdown is not None:
+                self._reactor.removeSystemEventTrigger(self._at_shutdown)
         self._waiting.append(done)
         self._look_for_the_end()
         return done
@@ -117,6 +119,11 @@ class StreamerResource(Resource):
         done = self.stop(0.0)
         self._abort()
         return done
+
+    def _ends(self) -> Deferred[None]:
+        """Close with the reactor, which waits for it."""
+        self._at_shutdown = None
+        return self.close()
 
     def _abort(self) -> None:
         for reply in tuple(self._streams):

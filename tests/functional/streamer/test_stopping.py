@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import pytest
+import requests
 from twisted.internet.defer import Deferred
 
 from pulp_download.errors import NotFound
 from pulp_download.streamer.served import Served
+from pulp_download.streamer.twisted import site
 from tests.functional.streamer.running import (
     PATIENCE,
     Shelf,
@@ -131,3 +134,29 @@ def test_an_observer_that_fails_disturbs_nobody(server: FaultServer, shelf: Shel
 def test_what_ranges_may_be_is_checked(shelf: Shelf) -> None:
     with pytest.raises(ValueError, match="ranges"), Streamer(shelf, ranges="some"):
         pass
+
+
+def test_a_site_can_be_made_of_a_supplier(server: FaultServer, shelf: Shelf) -> None:
+    listed(server, shelf, "f", BODY, reply(200, BODY))
+    with Streamer(shelf) as streamer:
+        made = streamer.in_reactor(lambda: site(shelf, reactor=reactor))
+        port = streamer.in_reactor(lambda: reactor.listenTCP(0, made, interface="127.0.0.1"))
+        url = f"http://127.0.0.1:{port.getHost().port}/f"
+        assert requests.get(url, timeout=PATIENCE).content == BODY
+        streamer.in_reactor(port.stopListening)
+        streamer.in_reactor(made.resource.close)
+
+
+@pytest.mark.fault(224, 225)
+def test_logs_hold_no_secrets_and_one_line_for_each_failure(
+    server: FaultServer, shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "pulp_download")
+    server.on("/f", reply(500))
+    shelf.put("f", server.url("/f?token=s3cret", userinfo="me:s3cret"), BODY)
+    with Streamer(shelf) as streamer:
+        streamer.exchange(get("/f?token=s3cret", "Authorization: Basic s3cret"))
+        streamer.wait_for_served()
+    told = [record for record in caplog.records if "streamer" in record.name]
+    assert [record.getMessage().partition(":")[0] for record in told] == ["502 /f"]
+    assert "s3cret" not in caplog.text

@@ -8,6 +8,7 @@ import struct
 
 import pytest
 from h2.connection import H2Connection as State
+from twisted.internet.task import Clock
 from twisted.protocols.policies import TimeoutMixin
 from twisted.web import _http2, http
 
@@ -23,7 +24,7 @@ def test_methods_of_a_connection_of_http2(name: str) -> None:
 
 
 def test_attributes_of_a_connection_of_http2() -> None:
-    connection = vars(_http2.H2Connection())
+    connection = vars(_http2.H2Connection(Clock()))
     assert connection["_consumerBlocked"] is None
     assert connection["_outboundStreamQueues"] == connection["streams"] == {}
     assert isinstance(connection["conn"], State)
@@ -42,9 +43,9 @@ def test_a_channel_of_http1() -> None:
     assert "_handlingRequest" in http.HTTPChannel.__init__.__code__.co_names
     assert "resetTimeout" in http.HTTPChannel.dataReceived.__code__.co_names
     assert issubclass(http.HTTPChannel, TimeoutMixin)
-    assert {"_site", "_channel"} <= set(
-        vars(http._GenericHTTPChannelProtocol(http.HTTPChannel()))
-    ) | {"_site"}
+    connection = http._GenericHTTPChannelProtocol(http.HTTPChannel())
+    connection.site = site = object()
+    assert connection._site is site
 
 
 def test_what_the_kernel_says_was_taken() -> None:
