@@ -8,15 +8,29 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cancel, chart, compare, machine, memory, peers, probe, startup, tables
+from benchmarks import (
+    cancel,
+    chart,
+    compare,
+    machine,
+    memory,
+    peers,
+    probe,
+    startup,
+    streamer,
+    tables,
+)
 from benchmarks.targets import judged
 from benchmarks.workloads import WORKLOADS
 
-# Measurements of this project alone; each returns figures by name.
+# Measurements of this project alone, or with peers of their own; each returns figures by name.
 ALONE = {
     "memory": memory.measure,
     "cancel": cancel.measure,
     "start-up": startup.measure,
+    "streamer large": streamer.large,
+    "streamer small": streamer.small,
+    "streamer first byte": streamer.first_byte,
 }
 COMPARED = {workload.name: workload for workload in WORKLOADS}
 BY_DEFAULT = [name for name, workload in COMPARED.items() if workload.by_default] + [*ALONE]

@@ -1,4 +1,4 @@
-"""nginx as an upstream: its configuration, and how many connections it has accepted."""
+"""nginx as an upstream or in front of one, and how many connections it has accepted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ http {{
     server {{
         listen 127.0.0.1:{port}{tls};
         {certificate}
-        root {root};
+        {what}
     }}
     {status}
 }}
@@ -43,6 +43,27 @@ _STATUS = """
 """
 
 
+# What a server in front of another is told first: to keep connections, and to write no files.
+_PASS = """
+        location / {{
+            proxy_pass {url};
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_max_temp_file_size 0;
+        }}
+"""
+
+
+def files_of(root: Path) -> str:
+    """Have a folder served."""
+    return f"root {root};"
+
+
+def passed_on_from(url: str) -> str:
+    """Have the answers of an upstream passed on."""
+    return _PASS.format(url=url)
+
+
 def is_installed() -> bool:
     return shutil.which("nginx") is not None
 
@@ -55,18 +76,18 @@ def counts() -> bool:
 
 def command(
     work: Path,
-    root: Path,
+    what: str,
     *,
     port: int,
-    status_port: int | None,
-    certificate: tuple[Path, Path] | None,
+    status_port: int | None = None,
+    certificate: tuple[Path, Path] | None = None,
 ) -> list[str]:
-    """Write the configuration; return the command that serves the folder by it."""
+    """Write the configuration; return the command that serves ``what`` by it."""
     config = work / "nginx.conf"
     config.write_text(
         _SETTINGS.format(
             work=work,
-            root=root,
+            what=what,
             port=port,
             tls=" ssl" if certificate else "",
             certificate="ssl_certificate {}; ssl_certificate_key {};".format(*certificate)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import cancel, memory, startup
+from benchmarks import cancel, memory, startup, streamer
 from benchmarks.peers import CONTENDERS, US
 
 MET, NOT_MET, NOT_MEASURED = "met", "NOT met", "not measured"
@@ -212,4 +212,10 @@ TARGETS = (
            _figure("start-up", startup.IMPORT)),
     Target("start-up: single file, against requests.get", at_most(1.5, "x"),
            _figure("start-up", startup.SINGLE_FILE)),
+    Target("streamer large: time, against nginx", at_most(2, "x"),
+           _figure("streamer large", streamer.LARGE_RATIO)),
+    Target("streamer small: against the requests bridge", at_least(3, "x"),
+           _figure("streamer small", streamer.SMALL_RATIO)),
+    Target("streamer first byte: after upstream's", at_most(5, "ms"),
+           _figure("streamer first byte", streamer.FIRST_BYTE)),
 )  # fmt: skip

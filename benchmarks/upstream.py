@@ -67,14 +67,14 @@ def serving(root: Path, *, tls: bool = False) -> Iterator[Upstream]:
         return
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-upstream-")))
-        port, status_port = _free_ports(2)
+        port, status_port = free_ports(2)
         asked_at = status_port if nginx.counts() else None
         certificate = authority().server_files(work) if tls else None
         ca = str(authority().file(work)) if tls else None
         command = nginx.command(
-            work, root, port=port, status_port=asked_at, certificate=certificate
+            work, nginx.files_of(root), port=port, status_port=asked_at, certificate=certificate
         )
-        process = stack.enter_context(_running(command, port))
+        process = stack.enter_context(running(command, port))
         accepted = stack.enter_context(nginx.counting(asked_at))
         url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         yield Upstream("nginx", url, process.pid, ca=ca, accepted=accepted)
@@ -100,18 +100,7 @@ def serving_ftp(root: Path) -> Iterator[Upstream]:
 
 
 @contextmanager
-def _bundled(
-    module: str, root: Path, *arguments: str
-) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Run a server of this package; yield its URL and its process."""
-    (port,) = _free_ports(1)
-    command = [sys.executable, "-m", f"benchmarks.{module}", str(port), str(root), *arguments]
-    with _running(command, port) as process:
-        yield f"http://127.0.0.1:{port}", process
-
-
-@contextmanager
-def _running(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server from when it answers at the port, until the end of the block."""
     with subprocess.Popen(command, cwd=_ROOT, start_new_session=True) as process:
         try:
@@ -124,6 +113,26 @@ def _running(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that are free now, each another."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return [int(sock.getsockname()[1]) for sock in sockets]
+
+
+@contextmanager
+def _bundled(
+    module: str, root: Path, *arguments: str
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run a server of this package; yield its URL and its process."""
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", f"benchmarks.{module}", str(port), str(root), *arguments]
+    with running(command, port) as process:
+        yield f"http://127.0.0.1:{port}", process
 
 
 def _answers(port: int) -> bool:
@@ -143,15 +152,6 @@ def _ticks(pid: int) -> int:
 def _children(pid: int) -> list[int]:
     listed = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(child) for child in listed.read_text().split()] if listed.exists() else []
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that are free now, each another."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [int(sock.getsockname()[1]) for sock in sockets]
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):

@@ -32,16 +32,17 @@ class Content:
     where redirects led, both redacted; ``size`` is the length told by upstream, or None, and
     ``expected_size`` the one that must hold.
 
-    A context manager; close it. May be advanced by different threads, one at a time; ``close()``
-    and ``cancel()`` may come from any thread at any point, and wake a thread that waits in a read,
-    which then raises Cancelled. Raises TransferError, ValidationError or Cancelled.
+    A context manager; close it. May be advanced by different threads, one at a time, which may set
+    ``chunk_size`` before each chunk. ``close()`` and ``cancel()`` may come from any thread at any
+    point, and wake a thread that waits in a read, which then raises Cancelled. Raises
+    TransferError, ValidationError or Cancelled.
     """
 
     def __init__(self, delivery: Delivery, watch: Watch, *, chunk_size: int):
         self._delivery = delivery
         self._fields = delivery.opened.fields
         self._watch = watch
-        self._chunk_size = chunk_size
+        self.chunk_size = chunk_size
         self._held = b""
         self._is_closed = self._is_left = False
         self._error: DownloadError | None = None
@@ -77,6 +78,11 @@ class Content:
     def is_verified(self) -> bool:
         """The body has been read to its end, and everything held."""
         return self._delivery.digests is not None
+
+    @property
+    def is_at_hand(self) -> bool:
+        """All that is left has been received: iterating will not wait for upstream."""
+        return self._delivery.is_at_hand
 
     def when_over(self, ended: Ended) -> None:
         """Have ``ended`` called once when this is over, now if it is already."""
@@ -167,7 +173,7 @@ class Content:
         """Return the next bytes, of the rest where the body breaks."""
         while True:
             try:
-                return self._delivery.receive(self._chunk_size)
+                return self._delivery.receive(self.chunk_size)
             except DownloadError as error:
                 rest = self.go_on(self._delivery, error) if self.go_on is not None else None
                 if rest is None:

@@ -159,6 +159,11 @@ class Delivery:
         """There are no more bytes to come, as far as the framing has told by now."""
         return self._answer.is_complete
 
+    @property
+    def is_at_hand(self) -> bool:
+        """All that is left has been received: none of it will be waited for."""
+        return self._answer.is_at_hand and self._watch.speed is None
+
     def close(self) -> None:
         """Let go of the connection, which is used again if the body was read to its end."""
         self._answer.close()

@@ -30,6 +30,10 @@ class Answer(Protocol):
     def is_complete(self) -> bool:
         """The body is known to have been read to its end; else only an empty read tells."""
 
+    @property
+    def is_at_hand(self) -> bool:
+        """All that is left has been received, and is only to be taken."""
+
     def receive(self, limit: int) -> Chunk:
         """Return the next bytes, at most ``limit``; empty at the end. Valid until the next call."""
 
@@ -69,6 +73,7 @@ class ForeignAnswer:
     """The answer of an adapter that is not ours: anything whose ``raw`` can be read."""
 
     is_complete = False
+    is_at_hand = False
 
     def __init__(self, response: requests.Response, watch: Watch, *, read: bool = False):
         self._response = response

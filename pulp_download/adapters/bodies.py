@@ -36,6 +36,10 @@ class Body(Protocol):
         """The last byte has been read, as far as the framing has told by now."""
 
     @property
+    def is_at_hand(self) -> bool:
+        """All that is left has been received, as far as the framing has told by now."""
+
+    @property
     def is_reusable(self) -> bool:
         """The connection may carry another message."""
 
@@ -95,6 +99,10 @@ class LengthBody:
         self.is_complete = not length
 
     @property
+    def is_at_hand(self) -> bool:
+        return self._wire.pending >= self._left
+
+    @property
     def is_reusable(self) -> bool:
         """Framed exactly, and nothing stands behind it that would be the next answer."""
         return self._persistent and self._left == 0 and self._wire.pending == 0
@@ -117,6 +125,7 @@ class UntilCloseBody:
     __slots__ = ("_has_ended", "_received", "_wire")
 
     length: int | None = None
+    is_at_hand = False
     is_reusable = False
 
     def __init__(self, wire: Wire):
@@ -146,6 +155,7 @@ class ChunkedBody:
     __slots__ = ("_has_ended", "_left", "_persistent", "_received", "_wire")
 
     length: int | None = None
+    is_at_hand = False
 
     def __init__(self, wire: Wire, persistent: bool):
         self._wire = wire

@@ -57,6 +57,11 @@ class Exchange:
         """The body has been read to its end, as far as its framing has told by now."""
         return self._body.is_complete
 
+    @property
+    def is_at_hand(self) -> bool:
+        """All that is left of the body has been received, and is only to be taken."""
+        return self._body.is_at_hand
+
     def drain(self) -> None:
         """Close, reading a small rest first so that the connection can be used again."""
         wire = None if self._lender is None else self._lender.wire

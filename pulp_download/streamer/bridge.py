@@ -2,10 +2,10 @@
 
 What it is: a buffer of bytes, filled by a pool's threads from a ``Content`` and emptied by an
 event loop, with a lock. What it is not: a queue of calls into the loop; and it knows no framework.
-It guarantees that at most ``capacity`` and one chunk more are held, that a full stream is *parked*
-and needs no thread, that the loop is woken once for all that came while it was away, and that the
-last byte is there only when everything held (which is ``Content``'s promise). It relies on the
-loop's methods being called in one thread.
+It guarantees that at most ``capacity`` bytes are held, that a full stream is *parked* and needs no
+thread, that the loop is woken once for all that came while it was away, and that the last byte is
+there only when everything held (which is ``Content``'s promise). It relies on the loop's methods
+being called in one thread.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from typing import Protocol
 from pulp_download.content import Content
 from pulp_download.download import Download
 from pulp_download.errors import Cancelled
-from pulp_download.streamer.heads import Head
+from pulp_download.streamer.heads import SMALL, Head
 from pulp_download.streamer.pool import Pool
 from pulp_download.watchdog import watchdog
 
 log = logging.getLogger(__name__)
 
-# Bytes that one stream holds at most, and bytes read at a time. Measured: more of either makes a
-# fast client no faster, and 200 slow ones take 133 MB in all, with what adapters and Twisted hold.
-CAPACITY = 98_304
-CHUNK = 32_768
+# Bytes that one stream holds at most, and reads at a time, at most and at least. Each piece costs
+# some hand-overs of the interpreter's lock; of 32 KiB always, a large file took a sixth more
+# processor time. Larger ones would be paid for by slow clients, whose streams are always full:
+# 200 of them take 117 MB in all, with what adapters and Twisted hold.
+CAPACITY = 131_072
+CHUNK = 98_304
+LEAST = 32_768
 # Bytes after which a stream gives its thread to others that wait.
 TURN = 1 << 20
 # Seconds between two tries to cancel what is being opened: a run cannot be cancelled before it
@@ -78,6 +81,7 @@ class Bridge:
         self._held = 0
         self._is_listened_to = True
         self._is_parked = self._is_cancelled = self._is_over = False
+        self._is_quiet = False  # nothing is told before the end
         self._download: Download | None = None
         self._content: Content | None = None
         self.head: Head | None = None
@@ -167,7 +171,10 @@ class Bridge:
             self._close()
             self._end(None)
             return
-        self._tell()
+        is_small = head.size is not None and head.size <= SMALL
+        self._is_quiet = is_small and content.is_at_hand
+        if not self._is_quiet:
+            self._tell()
         self._read()
 
     def _read(self) -> None:
@@ -177,9 +184,11 @@ class Bridge:
         taken = 0
         try:
             self._check()
+            content.chunk_size = self._room()
             for chunk in content:
                 if self._is_full_with(chunk):
                     return
+                content.chunk_size = self._room()
                 taken += len(chunk)
                 if taken >= TURN and self._pool.is_awaited:
                     self._pool.submit(self._read)
@@ -190,16 +199,19 @@ class Bridge:
             return
         self._end(None)
 
+    def _room(self) -> int:
+        """Return how much to read next. Bytes that are taken meanwhile only make for more."""
+        return min(CHUNK, self._capacity - self._held)
+
     def _is_full_with(self, chunk: bytes) -> bool:
         """Hold a chunk and wake the loop if it waits; tell whether the stream is parked now."""
         with self._lock:
             self._check()
             self._chunks.append(chunk)
             self._held += len(chunk)
-            self._is_parked = is_parked = self._held >= self._capacity
-            is_listened_to, self._is_listened_to = self._is_listened_to, False
-        if is_listened_to:
-            self._wake()
+            self._is_parked = is_parked = self._held > self._capacity - LEAST
+        if not self._is_quiet:
+            self._tell()
         return is_parked
 
     def _check(self) -> None:

@@ -14,7 +14,8 @@ from pulp_download.streamer.failures import Refusal
 from pulp_download.streamer.headers import Fields, forwarded, of_not_modified, without_date
 
 # The head of a small file waits for its body, which usually comes with it: a body that does not
-# verify is then refused in words. Bytes, and seconds at most.
+# verify is then refused in words, and one that came in one read wakes the loop once. Bytes, less
+# than a stream holds, and seconds at most.
 SMALL = 65_536
 HEAD_WAITS = 0.003
 

@@ -127,7 +127,8 @@ class Reply:
         if head is None:
             return False
         is_small = head.has_body and head.size is not None and head.size <= SMALL
-        if is_small and not self._is_head_due() and bridge.listen():
+        may_wait = is_small and not bridge.is_ended and not self._is_head_due()
+        if may_wait and bridge.listen():
             return False
         self._stop_clock()
         self._write_head(head)
@@ -147,12 +148,11 @@ class Reply:
         self._status = head.status
         self._request.setResponseCode(head.status)  # with Twisted's phrase, never upstream's
         self._request.responseHeaders.removeHeader(b"Server")
-        seen = set()
+        fields: dict[bytes, list[bytes]] = {}
         for name, value in head.fields:
-            if name.lower() not in seen:
-                seen.add(name.lower())
-                self._request.responseHeaders.removeHeader(name)
-            self._request.responseHeaders.addRawHeader(name, value)
+            fields.setdefault(name.lower(), []).append(value)
+        for name, values in fields.items():
+            self._request.responseHeaders.setRawHeaders(name, values)
         self._request.write(b"")
 
     def _write(self, data: bytes) -> None:

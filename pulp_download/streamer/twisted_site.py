@@ -57,6 +57,13 @@ class _Channel(HTTPChannel):
 
     site: Any
     _has_begun = False
+    _host: Any = None
+
+    def getHost(self) -> Any:
+        """Return this side's address, which Twisted asks for at every request: a system call."""
+        if self._host is None:
+            self._host = super().getHost()  # type: ignore[no-untyped-call]
+        return self._host
 
     def resetTimeout(self) -> None:
         if not self._handlingRequest and not self._has_begun:
@@ -65,7 +72,7 @@ class _Channel(HTTPChannel):
 
     def allContentReceived(self) -> None:
         self._has_begun = False
-        self.setTimeout(self.site.timeOut)  # type: ignore[no-untyped-call]  # for what follows
+        self.timeOut = self.site.timeOut  # for what follows
         super().allContentReceived()  # type: ignore[no-untyped-call]
 
 

@@ -107,6 +107,16 @@ def test_chunks_are_not_larger_than_asked_for(server: FaultServer, size: int) ->
     assert content.digests == {"sha256": sha256(BODY)}
 
 
+def test_the_size_of_chunks_may_change_between_two(server: FaultServer) -> None:
+    server.on("/a", reply(200, BODY))
+    with Download(server.url("/a"), validations=expectations(BODY)).iter_content(10) as content:
+        first = next(content)
+        content.chunk_size = 20
+        second = next(content)
+        assert (len(first), len(second)) == (9, 20)  # one byte is held back
+        assert first + second + b"".join(content) == BODY
+
+
 @pytest.mark.parametrize("size", [0, -1, 1.5, "10"])
 def test_a_chunk_size_is_a_positive_number(server: FaultServer, size: object) -> None:
     with pytest.raises(InvalidInput, match="chunk_size"):

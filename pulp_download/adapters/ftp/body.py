@@ -21,6 +21,8 @@ class FtpBody:
     for a range that ends before the file does.
     """
 
+    is_at_hand = False  # even then the server's last word may have to be waited for
+
     def __init__(self, control: Control, length: int | None, *, most: int | None = None):
         self.length = length if most is None else most
         self.is_complete = False
@@ -80,6 +82,7 @@ class NoBody:
 
     length = 0
     is_complete = True
+    is_at_hand = True
     is_reusable = True
 
     def read(self, limit: int = BUFFER_SIZE) -> memoryview:

@@ -19,7 +19,7 @@ from pulp_download import Download, Remote
 from pulp_download.errors import NotFound
 from pulp_download.streamer.served import Served
 from pulp_download.streamer.twisted import StreamerResource, site
-from pulp_download.validations import Validation
+from pulp_download.validations import SizeValidation, Validation
 from tests.functional.upstream import expectations
 from tests.servers import FaultServer, authority
 
@@ -164,7 +164,13 @@ def get(path: str, *fields: str, method: str = "GET", version: str = "1.1") -> b
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def listed(server: FaultServer, shelf: Shelf, path: str, body: bytes, answer: Any) -> None:
-    """Have a server answer for a path, and the shelf list it with what is expected of it."""
+def listed(
+    server: FaultServer, shelf: Shelf, path: str, body: bytes, answer: Any, *, size: bool = True
+) -> None:
+    """Have a server answer for a path, and the shelf list it with what is expected of it.
+
+    Without a ``size`` only upstream tells its length, if it does.
+    """
     server.on(f"/{path}", answer)
-    shelf.put(path, server.url(f"/{path}"), body)
+    expected = [each for each in expectations(body) if size or type(each) is not SizeValidation]
+    shelf.put(path, server.url(f"/{path}"), validations=expected)

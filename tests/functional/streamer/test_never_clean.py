@@ -224,4 +224,5 @@ def test_other_requests_go_on_after_one_broke(server: FaultServer, shelf: Shelf)
     with Streamer(shelf) as streamer:
         assert not with_curl(streamer.url("/bad"))
         assert with_curl(streamer.url("/good"))
+        streamer.wait_for_served(2)
         assert streamer.resource.open_streams == 0

@@ -93,7 +93,7 @@ def test_clients_are_told_where_they_could_not_see(
 ) -> None:
     with serve(StreamerApp(shelf)) as site:
         for wrong in WRONGS.keys() - MEASURED:
-            listed(server, shelf, "f", BODY, WRONGS[wrong])
+            listed(server, shelf, "f", BODY, WRONGS[wrong], size=False)
             status, _, text = parted(site.exchange(get("/f")))
             assert status == 502
             assert text == b"502 Bad Gateway: upstream does not tell the length of the file\n"
@@ -107,9 +107,9 @@ def test_a_server_that_breaks_off_its_chunks_needs_no_length(
     clients = {name: client for name, client in CLIENTS.items() if "1.0" not in name}
     with under_cheroot(StreamerApp(shelf, needs_length=False)) as site:
         for answer in WRONGS.values():
-            listed(server, shelf, "f", BODY, answer)
+            listed(server, shelf, "f", BODY, answer, size=False)
             assert [name for name, client in clients.items() if client(site.url("/f"))] == []
-        listed(server, shelf, "f", BODY, chunked([chunk(BODY)]))
+        listed(server, shelf, "f", BODY, chunked([chunk(BODY)]), size=False)
         assert requests.get(site.url("/f"), timeout=10).content == BODY
         assert parted(site.exchange(get("/f", version="1.0")))[0] == 502
 
@@ -123,7 +123,7 @@ def test_what_is_small_is_judged_before_its_head(
     small = (reply(200, b"!" * 60_000), bytes(60_000), 502)
     with serve(StreamerApp(shelf)) as site:
         for answer, body, status in (*UNMEASURED, small):
-            listed(server, shelf, "f", body, answer)
+            listed(server, shelf, "f", body, answer, size=False)
             got, fields, content = parted(site.exchange(get("/f")))
             assert (got, fields["content-length"]) == (status, [str(len(content))])
             assert (content == body) is (status == 200)

@@ -99,6 +99,28 @@ def test_bytes_behind_the_body_are_no_part_of_it_and_end_the_connection(surplus:
     assert not body.is_reusable
 
 
+@pytest.mark.parametrize(
+    ("fields", "pieces", "is_at_hand"),
+    [
+        (length(4), [], [False]),
+        (length(4), [b"body"], [False, True]),
+        (length(4), [b"bo", b"dy"], [False, False, True]),
+        (length(0), [], [True]),
+        (CHUNKED, [b"4\r\nbody\r\n0\r\n\r\n"], [False, False]),
+        (b"", [b"body"], [False, False]),
+    ],
+)
+def test_a_body_is_at_hand_when_all_that_is_left_of_its_length_was_received(
+    fields: bytes, pieces: list[bytes], is_at_hand: list[bool]
+) -> None:
+    body, wire = opened(*pieces, fields=fields)
+    found = [body.is_at_hand]
+    for _ in pieces:
+        wire.fill()
+        found.append(body.is_at_hand)
+    assert found == is_at_hand
+
+
 def test_an_empty_body_is_over_without_a_read() -> None:
     body, wire = opened(fields=length(0))
     reads = wire._socket.reads  # type: ignore[attr-defined]

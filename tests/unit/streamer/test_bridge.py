@@ -10,7 +10,7 @@ import pytest
 
 from pulp_download import Cancelled, DigestMismatch, Download
 from pulp_download.streamer.bridge import CAPACITY, CHUNK, Bridge
-from pulp_download.streamer.heads import Head
+from pulp_download.streamer.heads import SMALL, Head
 from pulp_download.streamer.pool import Pool
 
 DOWNLOAD = Download("http://host.invalid/f")
@@ -41,10 +41,12 @@ class Canned:
     """A question and its content: these chunks, and then this error."""
 
     def __init__(self, *chunks: bytes, error: Exception | None = None, head: Head = HEAD):
-        self.chunks = iter(chunks)
+        self.chunks = list(chunks)
+        self.chunk_size = CHUNK
         self.error = error
         self.given_head = head
         self.calls: list[str] = []
+        self.is_at_hand = False
 
     def find(self) -> Download:
         self.calls.append("find")
@@ -61,8 +63,11 @@ class Canned:
         return self
 
     def __next__(self) -> bytes:
-        for chunk in self.chunks:
-            return chunk
+        if self.chunks:
+            chunk = self.chunks.pop(0)
+            if rest := chunk[self.chunk_size :]:
+                self.chunks.insert(0, rest)
+            return chunk[: self.chunk_size]
         if self.error is not None:
             raise self.error
         raise StopIteration
@@ -103,6 +108,30 @@ def test_the_loop_is_woken_once_for_all_that_came(pool: Later, woken: list[None]
     assert bridge.error is None
 
 
+@pytest.mark.parametrize(
+    ("size", "is_at_hand", "wakes"),
+    [(SMALL, True, [0, 0, 0]), (SMALL, False, [1, 1, 1]), (SMALL + 1, True, [1, 1, 1])],
+)
+def test_of_a_small_file_that_is_at_hand_the_loop_hears_when_all_is_known(
+    pool: Later, woken: list[None], size: int, is_at_hand: bool, wakes: list[int]
+) -> None:
+    class Counting(Canned):
+        """Counts how often the loop has been woken before each chunk, and before the end."""
+
+        def __next__(self) -> bytes:
+            counted.append(len(woken))
+            return super().__next__()
+
+    counted: list[int] = []
+    question = Counting(b"a", b"b", head=Head(200, (), has_body=True, size=size))
+    question.is_at_hand = is_at_hand
+    bridge = bridge_to(question, pool, woken)
+    pool.do()
+    assert counted == wakes
+    assert len(woken) == 1
+    assert (bridge.is_ended, bridge.take()) == (True, b"ab")
+
+
 def test_who_found_nothing_is_woken_again(pool: Later, woken: list[None]) -> None:
     bridge = bridge_to(Canned(b"a"), pool, woken)
     assert bridge.take() == b""
@@ -130,7 +159,7 @@ def test_a_full_stream_gives_its_thread_back_and_goes_on_when_half_is_taken(
     taken = 0
     while not pool.work:
         taken += len(bridge.take())
-    assert CAPACITY // 2 <= taken <= CAPACITY
+    assert CAPACITY // 2 <= taken <= CAPACITY  # what was held, and not a byte more
     pool.do()
     assert len(woken) == 1  # it never found nothing
     while data := bridge.take():
