@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -78,7 +79,19 @@ class Common:
 
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_SECONDS = click.FloatRange(min=0.001)
+
+
+class Seconds(click.FloatRange):
+    """A finite number of seconds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
+
+
+_SECONDS = Seconds(min=0.001)
 
 _CONCURRENCY = (
     click.option("--concurrency", type=click.IntRange(1, 1000), default=8, show_default=True,

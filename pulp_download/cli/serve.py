@@ -11,7 +11,7 @@ import click
 
 from pulp_download.cli.access_log import AccessLog
 from pulp_download.cli.interruption import Interrupted, Interruption, interruptible
-from pulp_download.cli.options import connection_options, mirror_list_options, settings
+from pulp_download.cli.options import Seconds, connection_options, mirror_list_options, settings
 from pulp_download.cli.status import Status
 from pulp_download.cli.supplying import Sought, supplied
 from pulp_download.cli.transfer import connected, log_to_stderr
@@ -79,7 +79,7 @@ def metrics_path(text: str) -> str:
 )
 @click.option(
     "--stall-timeout",
-    type=click.FloatRange(min=0.001),
+    type=Seconds(min=0.001),
     metavar="S",
     default=60.0,
     show_default=True,
@@ -102,7 +102,7 @@ def metrics_path(text: str) -> str:
 )
 @click.option(
     "--grace",
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     metavar="S",
     default=30.0,
     show_default=True,

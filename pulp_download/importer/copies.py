@@ -49,7 +49,7 @@ def _destination(catalog: Catalog, source: Source) -> str | None:
         .join(sources, sources.c.repository_id == repositories.c.id)
         .join(runs, runs.c.source_id == sources.c.id, isouter=True)
         .where(sources.c.url == str(Mirror(source.url).without_credentials()))
-        .order_by(runs.c.id.desc())
+        .order_by(runs.c.id.desc().nulls_last())
         .limit(1)
     )
     with catalog.reading() as connection:

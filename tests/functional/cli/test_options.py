@@ -232,7 +232,15 @@ def test_what_cannot_be_meant_is_wrong_usage_before_anything_is_asked_for(
     (here / "pw").write_text("secret\n")
     (here / "empty").write_text("\nsecret\n")
     (here / "latin-1").write_bytes(b"secr\xe9t\n")
-    told = refused_usage([["get", server.url("/a"), *wrong] for wrong in WRONG], cwd=here)
+    serve = ["serve", server.url("/"), "--listen", "127.0.0.1:0"]
+    told = refused_usage(
+        [
+            *(["get", server.url("/a"), *wrong] for wrong in WRONG),
+            [*serve, "--grace", "nan"],
+            [*serve, "--stall-timeout", "inf"],
+        ],
+        cwd=here,
+    )
     assert not [text for text in told if "secret" in text]
     assert server.accepted == 0
 
