@@ -238,6 +238,8 @@ def test_what_cannot_be_meant_is_wrong_usage_before_anything_is_asked_for(
             *(["get", server.url("/a"), *wrong] for wrong in WRONG),
             [*serve, "--grace", "nan"],
             [*serve, "--stall-timeout", "inf"],
+            [*serve, "--metrics-path", "/.."],
+            [*serve, "--metrics-path", "/a/./b"],
         ],
         cwd=here,
     )
