@@ -184,7 +184,7 @@ class TestNginx:
                 assert answer.headers["ETag"] == '"e"'
                 assert answer.headers["Content-Length"] == str(len(BODY))
                 first = answer.read(999)  # one byte is held back
-                assert server.held == 1
+                gate.wait_for(1)
                 gate.open()
                 assert first + answer.read() == BODY
 
