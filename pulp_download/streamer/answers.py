@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from pulp_download.content import Content
 from pulp_download.download import Download
@@ -22,6 +22,13 @@ _NO_HEAD = frozenset({405, 501})
 # small ones are a way to make servers work (section 17.15).
 _RANGE = re.compile(r"bytes=[0-9 \t]*-[0-9 \t]*(?:,[0-9 \t]*-[0-9 \t]*){0,9}")
 _VISIBLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,300}[\x21-\x7e])?")
+
+
+def checked_ranges(ranges: Ranges) -> Ranges:
+    """Return what was given for ``ranges``; raises ValueError if it is none of them."""
+    if ranges not in get_args(Ranges):
+        raise ValueError(f"ranges is 'ignore' or 'forward', not {ranges!r}")
+    return ranges
 
 
 @dataclass(frozen=True, slots=True)

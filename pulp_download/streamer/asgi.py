@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from pulp_download.streamer.answers import Answering, Ranges
+from pulp_download.streamer.answers import Answering, Ranges, checked_ranges
 from pulp_download.streamer.asgi_reply import Receive, Reply, Scope, Send
 from pulp_download.streamer.asked import Asked, BadTarget, asked_of
 from pulp_download.streamer.async_content import aiter_content
-from pulp_download.streamer.failures import FULL, STOPPING, Refusal
+from pulp_download.streamer.failures import ALLOW, FULL, NOT_ALLOWED, STOPPING, Refusal
 from pulp_download.streamer.heads import passed_on
 from pulp_download.streamer.pool import Pool
 from pulp_download.streamer.served import Observer
 from pulp_download.streamer.supplier import Supplier
 
 __all__ = ["StreamerApp", "aiter_content", "passed_on"]
-
-_ALLOW = (b"Allow", b"GET, HEAD")  # RFC 9110 section 15.5.6
 
 
 class StreamerApp:
@@ -48,12 +46,10 @@ class StreamerApp:
         ranges: Ranges = "ignore",
         observer: Observer | None = None,
     ):
-        if ranges not in ("ignore", "forward"):
-            raise ValueError(f"ranges is 'ignore' or 'forward', not {ranges!r}")
         self.supplier = supplier
         self._max_streams = max_streams
         self._stall_timeout = stall_timeout
-        self._ranges: Ranges = ranges
+        self._ranges = checked_ranges(ranges)
         self._observer = observer
         self._pool = Pool(threads or max_streams)
         self._streams: set[Reply] = set()
@@ -102,7 +98,7 @@ class StreamerApp:
             await reply.refuse(Refusal(bad.status, bad.reason))
             return
         if asked.method not in ("GET", "HEAD"):
-            await reply.refuse(Refusal(405, "only GET and HEAD"), _ALLOW)
+            await reply.refuse(NOT_ALLOWED, ALLOW)
         elif self._is_closed:
             await reply.refuse(STOPPING)
         elif len(self._streams) >= self._max_streams:

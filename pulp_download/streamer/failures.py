@@ -35,6 +35,8 @@ class Refusal:
 
 
 NOT_LISTED = Refusal(404, "no such file")
+NOT_ALLOWED = Refusal(405, "only GET and HEAD")
+ALLOW = (b"Allow", b"GET, HEAD")  # goes with it (RFC 9110 section 15.5.6)
 FULL = Refusal(503, "too many files are being sent", 1)
 STOPPING = Refusal(503, "the server is stopping", RETRY_AFTER)
 BROKEN = Refusal(500, "an error of the server's own")

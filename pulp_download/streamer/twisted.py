@@ -8,16 +8,14 @@ from twisted.internet.defer import Deferred
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
-from pulp_download.streamer.answers import Answering, Ranges
+from pulp_download.streamer.answers import Answering, Ranges, checked_ranges
 from pulp_download.streamer.asked import Asked, BadTarget, asked_of
-from pulp_download.streamer.failures import FULL, STOPPING, Refusal
+from pulp_download.streamer.failures import ALLOW, FULL, NOT_ALLOWED, STOPPING, Refusal
 from pulp_download.streamer.pool import Pool
 from pulp_download.streamer.served import Observer, Served, tell
 from pulp_download.streamer.supplier import Supplier
 from pulp_download.streamer.twisted_reply import Reply
 from pulp_download.streamer.twisted_site import LimitedSite
-
-_ALLOW = (b"Allow", b"GET, HEAD")  # RFC 9110 section 15.5.6
 
 
 class StreamerResource(Resource):
@@ -49,14 +47,12 @@ class StreamerResource(Resource):
         reactor: Any = None,
     ):
         super().__init__()  # type: ignore[no-untyped-call]
-        if ranges not in ("ignore", "forward"):
-            raise ValueError(f"ranges is 'ignore' or 'forward', not {ranges!r}")
         if reactor is None:
             from twisted.internet import reactor
         self.supplier = supplier
         self._max_streams = max_streams
         self._stall_timeout = stall_timeout
-        self._ranges: Ranges = ranges
+        self._ranges = checked_ranges(ranges)
         self._observer = observer
         self._reactor = reactor
         self._pool = Pool(threads or max_streams)
@@ -84,7 +80,7 @@ class StreamerResource(Resource):
             reply.refuse(Refusal(bad.status, bad.reason))
             return NOT_DONE_YET
         if request.method not in (b"GET", b"HEAD"):
-            reply.refuse(Refusal(405, "only GET and HEAD"), _ALLOW)
+            reply.refuse(NOT_ALLOWED, ALLOW)
         elif self._waiting is not None:
             reply.refuse(STOPPING)
         elif len(self._streams) >= self._max_streams:

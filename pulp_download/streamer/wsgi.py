@@ -13,17 +13,15 @@ from collections.abc import Iterable
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from pulp_download.streamer.answers import Answering, Ranges
+from pulp_download.streamer.answers import Answering, Ranges, checked_ranges
 from pulp_download.streamer.asked import Asked, BadTarget, asked_of
-from pulp_download.streamer.failures import FULL, Refusal
+from pulp_download.streamer.failures import ALLOW, FULL, NOT_ALLOWED, Refusal
 from pulp_download.streamer.heads import passed_on
 from pulp_download.streamer.served import Observer
 from pulp_download.streamer.supplier import Supplier
 from pulp_download.streamer.wsgi_reply import Reply
 
 __all__ = ["StreamerApp", "passed_on"]
-
-_ALLOW = (b"Allow", b"GET, HEAD")  # RFC 9110 section 15.5.6
 
 
 class StreamerApp:
@@ -52,10 +50,8 @@ class StreamerApp:
         needs_length: bool = True,
         observer: Observer | None = None,
     ):
-        if ranges not in ("ignore", "forward"):
-            raise ValueError(f"ranges is 'ignore' or 'forward', not {ranges!r}")
         self.supplier = supplier
-        self._ranges: Ranges = ranges
+        self._ranges = checked_ranges(ranges)
         self._needs_length = needs_length
         self._observer = observer
         self._room = threading.BoundedSemaphore(max_streams)
@@ -71,7 +67,7 @@ class StreamerApp:
         except BadTarget as bad:
             return reply.refuse(Refusal(bad.status, bad.reason))
         if asked.method not in ("GET", "HEAD"):
-            return reply.refuse(Refusal(405, "only GET and HEAD"), _ALLOW)
+            return reply.refuse(NOT_ALLOWED, ALLOW)
         if not self._room.acquire(blocking=False):
             return reply.refuse(FULL)
         reply.when_over = self._room.release
