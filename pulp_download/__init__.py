@@ -6,7 +6,8 @@ The map of the house, from the ground up; a room imports from lower floors only:
     validations, pieces, writers,
     retries                            what must hold, where bytes go, when to try again
     mirrors/, bases                    where a file can be had, what tells it, in which order
-    files, sinks, partials, sweeping   files on disk, whole or in the making
+    files, sinks, partials, sweeping,
+    telling                            files on disk, whole or in the making; what is told
     watchdog, sockets, tls, auth,
     proxies, foreign                   time and cancelling, connecting, who to trust and to be
     hosts, scores, rivals, speed       whom to ask, how much at once, how well each does
@@ -26,6 +27,8 @@ One file::
     Download("https://host/file.iso", "file.iso",
              validations=[DigestValidation("sha256", hexdigest)]).run()
 """
+
+from typing import TYPE_CHECKING, Any
 
 from pulp_download.batch import Batch
 from pulp_download.content import Content
@@ -64,7 +67,6 @@ from pulp_download.errors import (
     ValidationError,
     WriteError,
 )
-from pulp_download.events import Event, Finished, Observer, Progressed, Started, TryFailed
 from pulp_download.files import FileWriter
 from pulp_download.futures import DownloadFuture
 from pulp_download.mirrors.mirror import Mirror, Mirrors
@@ -73,9 +75,13 @@ from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.settings import Settings
 from pulp_download.sweeping import sweep_partials
+from pulp_download.telling import Observer
 from pulp_download.validations import DigestValidation, SizeValidation, Validation
 from pulp_download.version import VERSION as __version__
 from pulp_download.writers import MemoryWriter, Writer
+
+if TYPE_CHECKING:
+    from pulp_download.events import Event, Finished, Progressed, Started, TryFailed
 
 __all__ = [
     "BadStatus",
@@ -135,3 +141,14 @@ __all__ = [
     "__version__",
     "sweep_partials",
 ]
+
+_EVENTS = frozenset({"Event", "Finished", "Progressed", "Started", "TryFailed"})
+
+
+def __getattr__(name: str) -> Any:
+    """Find events where they are first asked for: without an observer nobody needs them."""
+    if name not in _EVENTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pulp_download import events
+
+    return getattr(events, name)

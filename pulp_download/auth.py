@@ -5,14 +5,13 @@ Where these go is decided per origin by :class:`~pulp_download.remote.Remote`; h
 
 from __future__ import annotations
 
-import netrc
 import os
 import re
 import stat
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -20,6 +19,9 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from pulp_download.errors import InvalidSettings, TokenFailed
 from pulp_download.settings import Settings, TokenSource
 from pulp_download.urls import Credentials
+
+if TYPE_CHECKING:
+    import netrc
 
 # RFC 6750 section 2.1 (b64token), and a little more, as registries give out.
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -157,6 +159,8 @@ class Netrc:
 
     @staticmethod
     def _read(path: str | None) -> netrc.netrc | None:
+        import netrc  # with a lexer of its own
+
         named = path or os.environ.get("NETRC")
         file = Path(named) if named else Path.home() / ".netrc"
         try:

@@ -11,8 +11,8 @@ from typing import Self
 from pulp_download.crew import Crew
 from pulp_download.download import Download
 from pulp_download.errors import InvalidSettings
-from pulp_download.events import Observer
 from pulp_download.futures import DownloadFuture
+from pulp_download.telling import Observer
 
 
 class Batch:

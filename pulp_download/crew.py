@@ -22,13 +22,13 @@ from typing import Self
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.download import Download
 from pulp_download.errors import Cancelled, DownloadError, WriteError
-from pulp_download.events import Observer
 from pulp_download.futures import DownloadFuture, Handover
 from pulp_download.helm import Helm, Shift
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.retries import Wait
 from pulp_download.run import Run
+from pulp_download.telling import Observer
 from pulp_download.turns import Turn
 from pulp_download.watchdog import Timer, watchdog
 

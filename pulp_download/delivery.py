@@ -9,7 +9,6 @@ from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened, headers_of
 from pulp_download.errors import SizeMismatch, Truncated, UnverifiableLength, ValidationError
 from pulp_download.foreign import translate
-from pulp_download.mirrors.digest_fields import claimed
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.printable import printable
 from pulp_download.remote import Remote
@@ -208,6 +207,8 @@ def _claim(opened: Opened) -> Validation | None:
         return None
     if opened.header("repr-digest") is None and opened.header("digest") is None:
         return None
+    from pulp_download.mirrors.digest_fields import claimed  # which few upstreams need
+
     fields = headers_of(opened.fields)
     return claimed(fields.getlist("repr-digest"), fields.getlist("digest"))
 

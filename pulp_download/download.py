@@ -15,7 +15,6 @@ from pulp_download.arguments import conditions as conditions_of
 from pulp_download.content import Content
 from pulp_download.delivery import Delivery
 from pulp_download.errors import DownloadError, InvalidInput, WriteError
-from pulp_download.events import Observer
 from pulp_download.existing import verified_digests
 from pulp_download.files import FileWriter
 from pulp_download.headers import Headers, header_pairs
@@ -24,6 +23,7 @@ from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.retries import Wait
 from pulp_download.run import Run
+from pulp_download.telling import Observer
 from pulp_download.turns import Turn
 from pulp_download.urls import URL
 from pulp_download.validations import Validation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pulp_download.retries import parse_http_date
 
@@ -22,8 +22,7 @@ _DATE_LENGTH = len("Sun, 06 Nov 1994 08:49:37 GMT")
 Header = Callable[[str], str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Edition:
+class Edition(NamedTuple):
     """What an answer's head says of its file.
 
     ``validator`` is good for If-Range, or None; ``etag`` the strong entity tag, or None; ``total``

@@ -20,7 +20,6 @@ from pulp_download.errors import (
     ValidationError,
     WriteError,
 )
-from pulp_download.events import Teller
 from pulp_download.existing import needs_upstream
 from pulp_download.kept import Kept, judged, keep
 from pulp_download.making import Making, left_by, made_by
@@ -31,6 +30,7 @@ from pulp_download.pieces import repairable
 from pulp_download.remote import Remote
 from pulp_download.repair import Repair, repair_of
 from pulp_download.statuses import modified
+from pulp_download.telling import Teller
 from pulp_download.turns import Turn
 from pulp_download.validations import judges_content
 from pulp_download.watch import Watch

@@ -10,11 +10,11 @@ from pulp_download.adapters.framing import BUFFER_SIZE
 from pulp_download.asking import Opened
 from pulp_download.delivery import Ask, Delivery
 from pulp_download.edition import content_coding
-from pulp_download.events import Teller
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.ranges import Span, part_of
 from pulp_download.repair import Repair
 from pulp_download.settings import Settings
+from pulp_download.telling import Teller
 from pulp_download.turns import Turn
 from pulp_download.validations import Checks, Validation
 from pulp_download.watch import Watch

@@ -9,9 +9,9 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from pulp_download.delivery import Delivery
 from pulp_download.edition import Edition, edition_of
@@ -24,8 +24,7 @@ from pulp_download.writers import Sink
 _VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class Note(NamedTuple):
     """Whose bytes they are, which state of the file they belong to, and what was expected of it.
 
     ``boot`` names the time between two starts of the system: what was written before the last one
@@ -46,17 +45,17 @@ def noted(edition: Edition, source: str, validations: Sequence[Validation]) -> s
     """Return the note on bytes of this edition; empty where nobody could trust them later."""
     if edition.validator is None and not judges_content(validations):
         return ""
-    note = Note(
-        version=_VERSION,
-        source=source,
-        expected=_digest_of(validations),
-        boot=_boot(),
-        validator=edition.validator,
-        etag=edition.etag,
-        coding=edition.coding,
-        total=edition.total,
-    )
-    return json.dumps(asdict(note))
+    note = {
+        "version": _VERSION,
+        "source": source,
+        "expected": _digest_of(validations),
+        "boot": _boot(),
+        "validator": edition.validator,
+        "etag": edition.etag,
+        "coding": edition.coding,
+        "total": edition.total,
+    }
+    return json.dumps(note)
 
 
 def describe(sink: Sink, delivery: Delivery, validations: Sequence[Validation]) -> None:

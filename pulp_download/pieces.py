@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pulp_download.errors import InvalidExpectation, PieceMismatch, SizeMismatch
 from pulp_download.ranges import Span
@@ -52,8 +52,7 @@ class Pieces:
         return PieceMismatch(index, span.start, span.stop - span.start)
 
 
-@dataclass(frozen=True, slots=True)
-class Repairable:
+class Repairable(NamedTuple):
     """Pieces whose check goes on behind a wrong one, for somebody who can have it mended."""
 
     pieces: Pieces

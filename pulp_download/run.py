@@ -18,7 +18,6 @@ from pulp_download.asking import Opened
 from pulp_download.content import Content
 from pulp_download.delivery import Delivery, deliver
 from pulp_download.errors import Cancelled, DownloadError, WriteError
-from pulp_download.events import SILENT, Finished, Observer, Started, Teller, TryFailed
 from pulp_download.fetch import Fetch
 from pulp_download.kept import Kept
 from pulp_download.mirrors.mirror import Mirror
@@ -28,6 +27,7 @@ from pulp_download.result import Result
 from pulp_download.resuming import Resuming
 from pulp_download.retries import Wait
 from pulp_download.sources import Sources
+from pulp_download.telling import SILENT, Observer, Teller
 from pulp_download.turns import Turn
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
@@ -273,8 +273,7 @@ class Run:
         self._watch.started = time.monotonic()
         if not self._is_watched:
             watchdog.add(self._watch)
-        if self._teller.has_observer:
-            self._teller.tell(Started)
+        self._teller.started()
         self._remote.check_open()  # after the above, so that a close in between finds this run
 
     def _end(self, result: Result | None, error: BaseException | None) -> None:
@@ -285,11 +284,11 @@ class Run:
         if self._has_begun and self._teller.has_observer:
             failure = error if isinstance(error, DownloadError) else None
             elapsed = time.monotonic() - self._watch.started
-            self._teller.tell(Finished, result, failure, elapsed)
+            self._teller.finished(result, failure, elapsed)
 
     def _failed(self, error: DownloadError) -> None:
         if not isinstance(error, WriteError):
             error.at(self._sources.current.url.redacted)
         wait = self._sources.failed(error)
         log.debug("%s", error.message)
-        self._teller.tell(TryFailed, self._sources.history[-1], wait)
+        self._teller.try_failed(self._sources.history[-1], wait)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Generator, Sequence
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.delivery import Ask, Delivery
 from pulp_download.edition import edition_of
-from pulp_download.events import Teller
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.remote import Remote
 from pulp_download.repair import Repair, repair_of
 from pulp_download.segments import Segments, Setback
 from pulp_download.shares import Shares
+from pulp_download.telling import Teller
 from pulp_download.turns import Turn
 from pulp_download.validations import Validation, judges_content
 from pulp_download.watch import Watch

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+import pulp_download
 from tests.uncovered import UNCOVERED
 
 # From the ground up. A room (a module or a folder of the package) knows rooms of lower floors,
@@ -26,7 +27,7 @@ FLOORS = (
     ("mirrors", "repair"),
     ("bases",),
     ("events", "retries", "scores", "settings", "speed", "standing", "writers"),
-    ("sinks",),
+    ("sinks", "telling"),
     (
         "auth",
         "edition",
@@ -71,6 +72,8 @@ FLOORS = (
 ONLY_FOR_TYPES = {
     ("events", "download"): "an event says which download it tells of, and does nothing with it",
     ("events", "result"): "an event hands the result on, and does nothing with it",
+    ("telling", "download"): "events tell which download they tell of",
+    ("telling", "result"): "a result is handed on in an event",
     ("result", "download"): "a result carries its download back to the caller",
     ("turns", "host"): "a turn has its host, and does nothing with it",
     ("turns", "hosts"): "a turn asks those that give it",
@@ -127,6 +130,16 @@ HEAVY = {
     "sqlite3",
     "twisted",
     "zstandard",
+}
+
+# What it leaves for those who come to need it, for every program waits while it is imported.
+SELDOM = {
+    "netrc",
+    "pulp_download.events",
+    "pulp_download.leads",
+    "pulp_download.mirrors.digest_fields",
+    "pulp_download.segments",
+    "pulp_download.sharing",
 }
 
 # A file that a reader can hold in the head; members of a kind get files of their own.
@@ -254,13 +267,32 @@ def test_no_file_outgrows_a_reader(module: str) -> None:
     assert lines <= MOST_LINES
 
 
-def test_importing_the_package_pulls_in_nothing_heavy() -> None:
-    code = f"""
-import sys
-import {PACKAGE}
-print(*sorted({HEAVY!r} & {{name.partition(".")[0] for name in sys.modules}}))
-"""
+def loaded_by(code: str) -> set[str]:
+    """Return the modules that a fresh interpreter has after this."""
     done = subprocess.run(
-        [*UNCOVERED, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+        [*UNCOVERED, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_pulls_in_nothing_heavy() -> None:
+    loaded = loaded_by(f"import {PACKAGE}")
+    assert not HEAVY & {name.partition(".")[0] for name in loaded}
+
+
+def test_importing_the_package_leaves_alone_what_few_programs_need() -> None:
+    assert not SELDOM & loaded_by(f"import {PACKAGE}")
+
+
+def test_a_public_name_that_few_programs_need_is_there_when_it_is_asked_for() -> None:
+    assert f"{PACKAGE}.events" in loaded_by(f"from {PACKAGE} import Finished")
+
+
+def test_the_package_has_no_other_names() -> None:
+    with pytest.raises(AttributeError, match="'pulp_download' has no attribute 'Finnished'"):
+        _ = pulp_download.Finnished
