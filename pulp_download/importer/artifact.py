@@ -75,7 +75,7 @@ def artifact_of(row: Sequence[Any]) -> Artifact:
         path,
         size=size,
         digests=tuple(_pair(line) for line in digests.splitlines()),
-        is_metadata=is_metadata,
+        is_metadata=bool(is_metadata),
         **(_read_places(places) if places else {}),
     )
     found = None if mtime_ns is None else Found(found_size, mtime_ns, inode % (1 << 64))

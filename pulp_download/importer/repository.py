@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from pulp_download.importer.artifact import COLUMNS, Artifact, Found, artifact_of, found_values
-from pulp_download.importer.bulk import BULK, execute_many
+from pulp_download.importer.bulk import BULK, fetch_many, update_many
 from pulp_download.importer.catalog import Catalog
 from pulp_download.importer.listing import Changes, take_listing
 from pulp_download.importer.schema import (
@@ -145,16 +145,19 @@ class Repository:
         last = ""
         while True:
             with self._catalog.reading() as connection:
-                page = connection.execute(
+                page = (
                     select(*COLUMNS)
                     .where(*conditions, artifacts.c.path > last)
                     .order_by(artifacts.c.path)
                     .limit(BULK)
-                ).all()
-            if not page:
+                )
+                rows = fetch_many(connection, page)
+            if not rows:
                 return
-            yield from map(artifact_of, page)
-            last = page[-1].path
+            for row in rows:
+                artifact = artifact_of(row)
+                yield artifact
+            last = artifact.path
 
     def artifact(self, path: str) -> Artifact | None:
         """Return what is listed under this path; of several sources', one that is present."""
@@ -173,10 +176,8 @@ class Repository:
         if not outcomes:
             return
         values = [outcome.values() for outcome in outcomes]
-        columns: dict[str, Any] = {name: bindparam(name) for name in values[0] if name != "key"}
-        statement = update(artifacts).where(artifacts.c.id == bindparam("key")).values(columns)
         with self._catalog.writing() as connection:
-            execute_many(connection, statement, values)
+            update_many(connection, artifacts, values)
 
     def forget(self, path: str) -> None:
         """Take an artifact out of the catalog."""

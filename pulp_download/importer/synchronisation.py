@@ -15,6 +15,10 @@ from pulp_download.importer.repository import Outcome
 from pulp_download.importer.telling import Listed, Settled
 from pulp_download.importer.work import Summary, Work
 
+# Downloads that are at hand for each one that runs: what keeps small files coming while the catalog
+# reads or writes a thousand rows.
+_WINDOW = 16
+
 
 def synchronised(work: Work) -> Summary:
     """Bring the destination up to date; see :meth:`~.importer.Importer.sync`."""
@@ -78,7 +82,12 @@ class _Synchronisation:
     def _run(self, artifacts: Iterator[Artifact]) -> None:
         """Fetch artifacts that are not known to be here, and write down what came of each."""
         work, tell = self._work, self._work.tell
-        batch = Batch(self._downloads(artifacts), concurrency=work.concurrency, observer=tell)
+        batch = Batch(
+            self._downloads(artifacts),
+            concurrency=work.concurrency,
+            window=_WINDOW * work.concurrency,
+            observer=tell.observer,
+        )
         try:
             with work.stopping.of(batch.close), batch:
                 for future in batch:

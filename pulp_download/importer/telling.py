@@ -53,6 +53,11 @@ class Teller:
         self._lock = threading.Lock()
         self._ended: set[Download] = set()
 
+    @property
+    def observer(self) -> Callable[[Event], None] | None:
+        """What a batch is to be observed by: nothing, where nobody listens."""
+        return None if self._observer is None else self
+
     def __call__(self, event: Event | Listed | Settled) -> None:
         if isinstance(event, Finished) and (event.result or event.error):
             with self._lock:
@@ -70,6 +75,8 @@ class Teller:
 
         What is no DownloadError is a bug; it is logged, and told as a failure without a reason.
         """
+        if error is None and self._observer is None:
+            return
         with self._lock:
             is_told = download in self._ended
             self._ended.discard(download)

@@ -110,6 +110,28 @@ def test_a_result_is_linked_to_its_row(repository: Repository) -> None:
     assert (path, kind, error) == ("b", "NotFound", "404: gone")
 
 
+@pytest.mark.parametrize("size", [0, LARGEST])
+@pytest.mark.parametrize("mtime_ns", [-(2**63), -1, LARGEST])
+@pytest.mark.parametrize("inode", [0, LARGEST, 2**63, 2**64 - 1])
+def test_what_is_found_comes_back_to_the_last_bit(
+    repository: Repository, size: int, mtime_ns: int, inode: int
+) -> None:
+    found = Found(size, mtime_ns, inode)
+    take(repository, "f")
+    repository.record([Outcome(known(repository, "f").key, found)])
+    assert paths(each for each in listed(repository) if each.found == found) == ["f"]
+
+
+@pytest.mark.parametrize("text", ['W/"\\"', "\x7f\t'", "\u2028 \U0001f4a9 é", "null", "[1]", ""])
+def test_texts_come_back_as_they_were(repository: Repository, text: str) -> None:
+    name = f"{text}/f"
+    take(repository, name)
+    repository.record([present(known(repository, name), etag=text, last_modified=text)])
+    (back,) = listed(repository)
+    assert (back.path, back.etag, back.last_modified) == (name, text, text)
+    assert back.entry.is_metadata is False
+
+
 def test_a_success_takes_the_last_failure_away(repository: Repository) -> None:
     take(repository, "a")
     key = known(repository, "a").key
