@@ -131,6 +131,10 @@ class TestSource:
                 ["serve", "http://127.0.0.1:1/", "--listen", "203.0.113.1:0"],
                 ["serve", "http://127.0.0.1:1/", "--metrics-path", "metrics"],
                 ["serve", "http://127.0.0.1:1/", "--mirror-list", "list"],
+                ["serve", "gopher://127.0.0.1/"],
+                ["serve", "http://127.0.0.1:1/", "--base-url", "gopher://me:pw@127.0.0.1/x"],
+                ["serve", "http://127.0.0.1:1/list", "--base-url", "127.0.0.1"],
+                ["serve", "gopher://127.0.0.1/list"],
             ],
             cwd=tmp_path,
         )
@@ -143,6 +147,10 @@ class TestSource:
             "cannot listen at http://203.0.113.1:0/",
             "'metrics' is no path",
             "list: line 1: ",
+            "base URL: gopher://127.0.0.1/: its scheme is none of http, https, ftp, ftps, file",
+            "base URL: gopher://127.0.0.1/x: its scheme is none of http",
+            "base URL: not an absolute URL (scheme://host/path): '127.0.0.1'",
+            "gopher://127.0.0.1/list: nothing here fetches URLs of this scheme",
         ]
         for text, word in zip(told, words, strict=True):
             assert word in text
