@@ -10,12 +10,12 @@ from twisted.internet import reactor as _reactor
 from twisted.internet import tcp
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
-from twisted.web.resource import Resource
 
 from pulp_download.cli.access_log import AccessLog
 from pulp_download.cli.interruption import Interrupted, Interruption
 from pulp_download.cli.status import Status
 from pulp_download.streamer.answers import Ranges
+from pulp_download.streamer.heads import Head
 from pulp_download.streamer.metrics import Metrics
 from pulp_download.streamer.served import Served
 from pulp_download.streamer.supplier import Supplier
@@ -76,9 +76,10 @@ class Service:
             stall_timeout=self.stall_timeout,
             ranges=self.ranges,
             observer=observe,
+            pages={self.metrics_path[1:]: lambda: _page(metrics)},
         )
         metrics.watch(lambda: streamer.open_streams)
-        port = self._listening(_WithMetrics(streamer, self.metrics_path, metrics))
+        port = self._listening(streamer)
         ending = _Ending(port, streamer, self.grace)
         log.listens(Address(self.listen.host, port.getHost().port).url)
         try:
@@ -99,24 +100,13 @@ class Service:
             raise click.ClickException(f"cannot listen at {self.listen.url}: {told}") from None
 
 
-class _WithMetrics(Resource):
-    """Answers one path with the numbers, and leaves all else to the streamer."""
-
-    isLeaf = True
-
-    def __init__(self, streamer: StreamerResource, path: str, metrics: Metrics):
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._streamer = streamer
-        self._path = path.encode()
-        self._metrics = metrics
-
-    def render(self, request: Any) -> Any:
-        if request.path != self._path or request.method not in (b"GET", b"HEAD"):
-            return self._streamer.render(request)
-        text = self._metrics.text()
-        request.setHeader("Content-Type", self._metrics.content_type)
-        request.setHeader("Content-Length", str(len(text)))
-        return b"" if request.method == b"HEAD" else text
+def _page(metrics: Metrics) -> Head:
+    text = metrics.text()
+    fields = (
+        (b"Content-Type", metrics.content_type.encode("ascii")),
+        (b"Content-Length", b"%d" % len(text)),
+    )
+    return Head(200, fields, text=text)
 
 
 class _Ending:

@@ -59,7 +59,10 @@ class Reply:
 
     def refuse(self, refusal: Refusal, *extra: tuple[bytes, bytes]) -> None:
         """Answer with a status and a line of text."""
-        head = head_of_refusal(refusal, *extra)
+        self.answer(head_of_refusal(refusal, *extra))
+
+    def answer(self, head: Head) -> None:
+        """Answer with what is here already: a head and its own text."""
         self._write_head(head)
         self._write(head.text)
         self._finish()

@@ -342,6 +342,29 @@ class TestTelling:
         assert ended.status == 0
         assert len(ended.text.splitlines()) == 51
 
+    @pytest.mark.parametrize(
+        "target", ["/metrics", "/%6detrics", "/metrics?x=1", "http://evil.example/metrics"]
+    )
+    def test_the_numbers_are_answered_as_all_else_is(
+        self, command: Command, server: FaultServer, target: str
+    ) -> None:
+        server.default(reply(200, b"upstream's"))
+        with serving(command, server.url("/")) as streamer:
+            first = streamer.get(target)
+            again = streamer.metrics()
+            assert streamer.get(target, method="HEAD").body == b""
+            assert streamer.get(target, method="POST").status == 405
+            lines = streamer.end()
+        assert b'pulp_download_requests_total{code="200"}' not in first.body
+        assert again['pulp_download_requests_total{code="200"}'] == 1
+        assert again["pulp_download_bytes_total"] == len(first.body)
+        assert first.headers["Content-Type"].startswith("text/plain; version=")
+        assert "Server" not in first.headers
+        assert [(line["method"], line["status"]) for line in lines] == [
+            *(("GET", 200), ("GET", 200), ("HEAD", 200), ("POST", 405)),
+        ]
+        assert server.requests == []
+
     def test_the_numbers_are_counted(self, command: Command, stock: Stock) -> None:
         stock.server.on("/pool/b", reply(200, b"c" * 1000))
         with serving(command, stock.url) as streamer:
