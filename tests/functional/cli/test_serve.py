@@ -55,6 +55,34 @@ class TestSource:
             assert streamer.get("/%2e%2e/secret").status == 400
         assert server.requests_to("/secret") == []
 
+    @pytest.mark.fault(214)
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_from_a_folders_name_clients_are_led_to_its_page_and_nowhere_else(
+        self, command: Command, server: FaultServer, method: str
+    ) -> None:
+        server.on("/pub/a/b%3A%20c", redirect(server.url("/pub/a/b:%20c/?key=secret")))
+        server.on("/pub/a/b%3A%20c/", reply(200, b"a page"))
+        server.on("/pub/a/b:%20c/", reply(200, b"a page"))
+        server.on("/pub/old", redirect("/pub/a/b:%20c/"))
+        server.on("/pub/file", redirect("/elsewhere/file"))
+        server.on("/elsewhere/file", reply(200, b"a file"))
+        with serving(command, server.url("/pub/")) as streamer:
+            folder = streamer.get("/a/b:%20c?x=1", method=method)
+            assert (folder.status, folder.body) == (301, b"")
+            assert folder.headers["Location"] == "b%3A%20c/"
+            assert streamer.get("/a/b%3A%20c/").body == b"a page"
+            assert streamer.get("/old", method=method).status == 200
+            assert streamer.get("/file", method=method).status == 200
+
+    def test_a_listed_file_that_upstream_has_as_a_folder_is_no_folder_here(
+        self, command: Command, stock: Stock
+    ) -> None:
+        body = stock.files["pool/a"]
+        stock.server.on("/pool/a", redirect("/pool/a/"))
+        stock.server.on("/pool/a/", reply(200, body))
+        with serving(command, stock.url) as streamer:
+            assert streamer.get("/pool/a")[::2] == (200, body)
+
     def test_a_repository_is_served_by_its_root(
         self, command: Command, server: FaultServer
     ) -> None:
