@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import click
 from twisted.internet import reactor as _reactor
 from twisted.internet import tcp
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
 
 from pulp_download.cli.access_log import AccessLog
 from pulp_download.cli.interruption import Interrupted, Interruption
@@ -85,6 +87,7 @@ class Service:
         try:
             with interruption.stopping(lambda: reactor.callFromThread(ending.begin)):
                 reactor.run(installSignalHandlers=False)
+                ending.check()
         except Interrupted as interrupted:
             if not ending.is_clean:
                 return interrupted.status
@@ -118,14 +121,26 @@ class _Ending:
         self._grace = grace
         self._looking = LoopingCall(self._look)
         self._deadline = 0.0
+        self._failure: Failure | None = None
         self.is_clean = False
 
     def begin(self) -> None:
-        """Let nobody in; end once those who are in have what they came for, or time is up."""
+        """Let nobody in; end once those who are in have what they came for, or time is up.
+
+        What goes wrong on the way, which is a bug, ends it at once, and is raised by :meth:`check`.
+        """
+        maybeDeferred(self._begin).addErrback(self._give_up)
+
+    def check(self) -> None:
+        """Raise what went wrong."""
+        if self._failure is not None:
+            self._failure.raiseException()
+
+    def _begin(self) -> Deferred[LoopingCall]:
         self._port.stopListening()
         self._streamer.stop(self._grace + 1)  # it is closed before
         self._deadline = reactor.seconds() + self._grace
-        self._looking.start(_LOOK_EVERY)
+        return self._looking.start(_LOOK_EVERY)
 
     def _look(self) -> None:
         if not self._streamer.open_streams:
@@ -133,6 +148,10 @@ class _Ending:
         if self.is_clean or reactor.seconds() >= self._deadline:
             self._looking.stop()
             self._streamer.close().addBoth(lambda _: reactor.stop())
+
+    def _give_up(self, failure: Failure) -> None:
+        self._failure = failure
+        maybeDeferred(self._streamer.close).addBoth(lambda _: reactor.stop())
 
 
 def _sending() -> bool:

@@ -8,13 +8,14 @@ import signal
 import socket
 import ssl
 import sys
+import textwrap
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.functional.cli.command import Command, finished, refused_usage, said
+from tests.functional.cli.command import PATIENCE, Command, finished, refused_usage, said
 from tests.functional.importer.rpms import REPOMD, rpm_repository
 from tests.functional.importer.stock import LIST, Stock
 from tests.functional.streamer.served import Streamer, serving
@@ -520,6 +521,29 @@ class TestEnd:
             refused_soon(streamer.port)
             assert streamer.end(status=143) == []
             client.close()
+
+    @pytest.mark.fault(216)
+    @pytest.mark.parametrize(
+        "broken", ["tcp.Port.stopListening", "epollreactor.EPollReactor.getReaders"]
+    )
+    def test_what_goes_wrong_at_the_end_does_not_keep_it_from_ending(
+        self, command: Command, stock: Stock, broken: str
+    ) -> None:
+        code = f"""
+            import pulp_download.cli.serving, twisted.internet.epollreactor as epollreactor
+            from pulp_download.cli.main import main
+            from twisted.internet import tcp
+            def fail(self):
+                raise LookupError("no such thing")
+            {broken} = fail
+            main()
+        """
+        program = (sys.executable, "-c", textwrap.dedent(code))
+        with serving(command, stock.url, program=program) as streamer:
+            streamer.process.send_signal(signal.SIGTERM)
+            _, stderr = streamer.process.communicate(timeout=PATIENCE)
+        assert streamer.process.returncode == 1
+        assert b"LookupError: no such thing" in stderr
 
     def test_an_idle_connection_does_not_hold_it_up(self, command: Command, stock: Stock) -> None:
         with serving(command, stock.url) as streamer:
