@@ -540,6 +540,7 @@ class TestEnd:
         """
         program = (sys.executable, "-c", textwrap.dedent(code))
         with serving(command, stock.url, program=program) as streamer:
+            assert streamer.get("/pool/a").status == 200  # it runs
             streamer.process.send_signal(signal.SIGTERM)
             _, stderr = streamer.process.communicate(timeout=PATIENCE)
         assert streamer.process.returncode == 1
