@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,14 +21,14 @@ from pulp_download.importer.source import Source, validations_of
 from pulp_download.importer.stopping import Stopping
 from pulp_download.manifests import ManifestEntry
 from pulp_download.remote import Remote
+from pulp_download.result import Result
+from pulp_download.statuses import modified
 from pulp_download.urls import URL
 
 # Where clients of a Python index look for a page; it is no file's path, so it hides none.
 _ROOT = ""
 # The time of a file whose time is not known; see adapters.file.
 _UNKNOWN = (0, 0)
-# Seconds by which a file's time may be behind the clock: the coarsest file systems count in twos.
-_TIME_STEP = 2.0
 
 
 class Publication:
@@ -95,12 +94,12 @@ def published(
     with ExitStack() as stack:
         # absolute, for its files become URLs
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="pulp-download-"))).absolute()
-        begun = time.time()
-        lists = stack.enter_context(fetched(order, remote, folder / "none", folder, stopping))
+        noting = _Noting(stopping)
+        lists = stack.enter_context(fetched(order, remote, folder / "none", folder, noting))
         catalog = stack.enter_context(Catalog.in_file(folder / "catalog.sqlite"))
         repository = Repository(catalog, ".")
         key = repository.source(lists.listed_by)
-        named = _Named(lists, folder / "lists", begun)
+        named = _Named(lists, folder / "lists", noting.times)
         repository.take(key, named.entries(), wants=lists.wants)
         root = None
         if lists.manifest.format == "pypi":
@@ -111,13 +110,27 @@ def published(
         yield Publication(remote, source, lists.base, named.places, repository, root)
 
 
+class _Noting(Stopping):
+    """Runs what another one does, and notes the times that upstream told, by the files' paths."""
+
+    def __init__(self, stopping: Stopping):
+        super().__init__()
+        self._stopping = stopping
+        self.times: dict[Path | None, float | None] = {}
+
+    def run(self, download: Download) -> Result:
+        result = self._stopping.run(download)
+        self.times[result.path] = modified(result.headers.get("last-modified"))
+        return result
+
+
 class _Named:
     """Lists under their own names, which tell their types, and with upstream's times."""
 
-    def __init__(self, lists: Lists, folder: Path, begun: float):
+    def __init__(self, lists: Lists, folder: Path, times: Mapping[Path | None, float | None]):
         self._lists = lists
         self._folder = folder
-        self._begun = begun
+        self._times = times
         self.places: dict[str, Path] = {}
 
     def entries(self) -> Iterator[ManifestEntry]:
@@ -132,6 +145,6 @@ class _Named:
         place = self._folder / str(len(self.places)) / Path(path).name
         place.parent.mkdir(parents=True)
         staged.rename(place)
-        if place.stat().st_mtime > self._begun - _TIME_STEP:
-            os.utime(place, _UNKNOWN)  # upstream did not tell
+        time = self._times.get(staged)
+        os.utime(place, _UNKNOWN if time is None else (time, time))
         return place

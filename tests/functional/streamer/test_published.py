@@ -153,14 +153,15 @@ def test_two_hundred_requests_share_the_importers_connections(server: FaultServe
     assert server.accepted <= limit + 1, "connections are kept"
 
 
+@pytest.mark.parametrize("is_main", [False, True])
 def test_lists_have_upstreams_times_or_none_and_the_types_that_their_names_tell(
-    server: FaultServer,
+    server: FaultServer, is_main: bool
 ) -> None:
     stock = Stock(server, rpm_repository({"a.rpm": b"a" * 500}))
     (primary,) = (path for path in stock.files if path.endswith("primary.xml.gz"))
     monday = "Mon, 06 Jul 2026 10:00:00 GMT"
-    body = stock.files[primary]
-    server.on(f"/{primary}", reply(200, body, headers={"Last-Modified": monday}))
+    dated = REPOMD if is_main else primary
+    server.on(f"/{dated}", reply(200, stock.files[dated], headers={"Last-Modified": monday}))
     told = {}
     with (
         remote_for() as remote,
@@ -173,6 +174,9 @@ def test_lists_have_upstreams_times_or_none_and_the_types_that_their_names_tell(
             fields = answer.headers
             told[path] = (fields.get("Last-Modified"), fields.get("Content-Type"))
         since = {"If-Modified-Since": monday}
-        again = requests.get(streamer.url(f"/{primary}"), headers=since, timeout=10)
+        again = requests.get(streamer.url(f"/{dated}"), headers=since, timeout=10)
         assert again.status_code == 304
-    assert told == {REPOMD: (None, "text/xml"), primary: (monday, "application/gzip")}
+    assert told == {
+        REPOMD: (monday if is_main else None, "text/xml"),
+        primary: (None if is_main else monday, "application/gzip"),
+    }
