@@ -127,7 +127,7 @@ class StreamerResource(Resource):
 
     def _abort(self) -> None:
         for reply in tuple(self._streams):
-            reply.abort()
+            reply.abort("the server stops")
 
     def _over(self, reply: Reply, served: Served) -> None:
         self._streams.discard(reply)

@@ -131,6 +131,33 @@ class TestSource:
             for path, body in stock.all.items():
                 assert streamer.get(f"/{path}")[::2] == (200, body)
 
+    @pytest.mark.fault(241)
+    def test_another_listed_file_under_this_ones_name_is_not_this_one(
+        self, command: Command, stock: Stock
+    ) -> None:
+        stock.server.on("/pool/a", reply(200, stock.files["pool/b"]))
+        with serving(command, stock.url) as streamer:
+            assert streamer.get("/pool/a").status == 502
+            assert streamer.get("/pool/b").body == stock.files["pool/b"]
+            first, second = streamer.end()
+        assert first["error"]["type"] == "DigestMismatch"
+        assert second["complete"]
+
+    @pytest.mark.fault(228)
+    def test_what_it_keeps_of_the_lists_is_nobody_elses_and_goes_with_it(
+        self, command: Command, stock: Stock, tmp_path: Path
+    ) -> None:
+        kept = tmp_path / "kept"
+        kept.mkdir()
+        start = "import os; os.umask(0); from pulp_download.cli.main import main; main()"
+        run = {"env": {"TMPDIR": str(kept)}, "program": (sys.executable, "-c", start)}
+        with serving(command, stock.url, **run) as streamer:
+            assert streamer.get(f"/{LIST}").body == stock.manifest
+            (folder,) = kept.iterdir()
+            assert folder.stat().st_mode & 0o777 == 0o700
+            streamer.end()
+        assert list(kept.iterdir()) == []
+
     def test_a_bad_manifest_is_refused_with_its_line(self, command: Command, stock: Stock) -> None:
         stock.listed = stock.manifest + b"no digest  pool/z\n"
         ended = command("serve", stock.url, "--listen", "127.0.0.1:0", status=2)
@@ -453,6 +480,8 @@ class TestLimits:
             with pytest.raises(ConnectionResetError):
                 while client.recv(65536):
                     pass
+            told = [line for line in streamer.end() if line["path"] == "/large"]
+        assert told[0]["error"]["message"] == "the client took nothing for 0.2 s"
 
 
 @pytest.mark.slow
@@ -509,6 +538,7 @@ class TestEnd:
                 client.getresponse().read()
             client.close()
         assert not line["complete"]
+        assert line["error"] == {"type": "Cancelled", "message": "the server stops"}
 
     def test_a_second_signal_ends_it_at_once(self, command: Command, stock: Stock) -> None:
         gate = stock.server.gate()
