@@ -77,6 +77,10 @@ def _named(kind: type[DownloadError]) -> Callable[[Exception, Watch], DownloadEr
     return lambda error, watch: kind(type(error).__name__)
 
 
+def _no_adapter(error: Exception, watch: Watch) -> DownloadError:
+    return UnsupportedScheme("nothing here fetches URLs of this scheme")
+
+
 def _truncated(error: Exception, watch: Watch) -> DownloadError:
     return Truncated(watch.received)
 
@@ -90,7 +94,7 @@ def _broken(error: Exception, watch: Watch) -> DownloadError:
 
 # First match wins, so the special stands above the general.
 _TABLE: tuple[tuple[type[Exception], Callable[[Exception, Watch], DownloadError]], ...] = (
-    (requests.exceptions.InvalidSchema, _named(UnsupportedScheme)),
+    (requests.exceptions.InvalidSchema, _no_adapter),
     (requests.exceptions.InvalidURL, _named(InvalidURL)),
     (requests.exceptions.MissingSchema, _named(InvalidURL)),
     (requests.exceptions.ProxyError, _named(ProxyFailed)),

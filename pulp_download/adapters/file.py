@@ -35,10 +35,15 @@ _STATUS = {
 }
 
 
+# What a compressed file is, for its bytes are passed on as they are.
+_COMPRESSED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
+
+
 class FileAdapter(BaseAdapter):
     """Answers GET and HEAD with the file's bytes, Content-Length, Last-Modified and Content-Type.
 
-    The last one as far as the name tells it.
+    The last one as far as the name tells it. A time of zero is how systems write one that is not
+    known.
     """
 
     def send(
@@ -73,7 +78,7 @@ class FileAdapter(BaseAdapter):
             **_content_type(os.fsdecode(path)),
         }
         since = parse_http_date(str(request.headers.get("If-Modified-Since", "")))
-        if since is not None and int(facts.st_mtime) <= since:
+        if modified and since is not None and int(facts.st_mtime) <= since:
             file.close()
             return _answer(request, 304, "Not Modified", modified, None)
         if request.method == "HEAD":
@@ -104,6 +109,8 @@ def _refused(url: URL) -> TransferError:
 
 
 def _last_modified(facts: os.stat_result) -> dict[str, str]:
+    if not facts.st_mtime:
+        return {}
     try:
         return {"Last-Modified": email.utils.formatdate(facts.st_mtime, usegmt=True)}
     except (ValueError, OverflowError, OSError):  # a year that HTTP cannot spell
@@ -113,7 +120,8 @@ def _last_modified(facts: os.stat_result) -> dict[str, str]:
 def _content_type(path: str) -> dict[str, str]:
     """Return what the name tells of the content, for those who pass it on."""
     kind, encoding = _types().guess_type(os.path.basename(path))
-    return {"Content-Type": kind} if kind is not None and encoding is None else {}
+    told = kind if encoding is None else _COMPRESSED.get(encoding)
+    return {} if told is None else {"Content-Type": told}
 
 
 @cache

@@ -196,10 +196,11 @@ def settings(options: dict[str, Any], *, at_once: int, **more: Any) -> Settings:
     no option of these says. Raises UsageError.
     """
     take = options.pop
+    username = take("username")
     try:
         return Settings(
-            username=take("username"),
-            password=_first_line(take("password_file")),
+            username=username,
+            password=_password(username, take("password_file")),
             token=_first_line(take("token_file")),
             netrc=take("netrc"),
             headers=_headers(take("headers")),
@@ -227,6 +228,13 @@ def settings(options: dict[str, Any], *, at_once: int, **more: Any) -> Settings:
 
 def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
+
+
+def _password(username: str | None, path: Path | None) -> str | None:
+    """Return the password for a name, which alone would be sent with an empty one."""
+    if username is not None and path is None:
+        raise click.UsageError("--username goes with --password-file")
+    return _first_line(path)
 
 
 def _first_line(path: Path | None) -> str | None:

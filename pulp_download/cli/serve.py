@@ -130,6 +130,7 @@ def serve(
     """
     log_to_stderr(verbose=verbose)
     sought = Sought(source, format_name, base_urls, catalog)
+    sought.check()
     chosen = settings(options, at_once=options["max_streams"], base_urls=sought.bases)
     run = _service(options)
     with ExitStack() as stack:

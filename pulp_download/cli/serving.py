@@ -8,14 +8,16 @@ from typing import Any, NamedTuple
 import click
 from twisted.internet import reactor as _reactor
 from twisted.internet import tcp
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
-from twisted.web.resource import Resource
+from twisted.python.failure import Failure
 
 from pulp_download.cli.access_log import AccessLog
 from pulp_download.cli.interruption import Interrupted, Interruption
 from pulp_download.cli.status import Status
 from pulp_download.streamer.answers import Ranges
+from pulp_download.streamer.heads import Head
 from pulp_download.streamer.metrics import Metrics
 from pulp_download.streamer.served import Served
 from pulp_download.streamer.supplier import Supplier
@@ -76,14 +78,16 @@ class Service:
             stall_timeout=self.stall_timeout,
             ranges=self.ranges,
             observer=observe,
+            pages={self.metrics_path[1:]: lambda: _page(metrics)},
         )
         metrics.watch(lambda: streamer.open_streams)
-        port = self._listening(_WithMetrics(streamer, self.metrics_path, metrics))
+        port = self._listening(streamer)
         ending = _Ending(port, streamer, self.grace)
         log.listens(Address(self.listen.host, port.getHost().port).url)
         try:
             with interruption.stopping(lambda: reactor.callFromThread(ending.begin)):
                 reactor.run(installSignalHandlers=False)
+                ending.check()
         except Interrupted as interrupted:
             if not ending.is_clean:
                 return interrupted.status
@@ -99,24 +103,13 @@ class Service:
             raise click.ClickException(f"cannot listen at {self.listen.url}: {told}") from None
 
 
-class _WithMetrics(Resource):
-    """Answers one path with the numbers, and leaves all else to the streamer."""
-
-    isLeaf = True
-
-    def __init__(self, streamer: StreamerResource, path: str, metrics: Metrics):
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._streamer = streamer
-        self._path = path.encode()
-        self._metrics = metrics
-
-    def render(self, request: Any) -> Any:
-        if request.path != self._path or request.method not in (b"GET", b"HEAD"):
-            return self._streamer.render(request)
-        text = self._metrics.text()
-        request.setHeader("Content-Type", self._metrics.content_type)
-        request.setHeader("Content-Length", str(len(text)))
-        return b"" if request.method == b"HEAD" else text
+def _page(metrics: Metrics) -> Head:
+    text = metrics.text()
+    fields = (
+        (b"Content-Type", metrics.content_type.encode("ascii")),
+        (b"Content-Length", b"%d" % len(text)),
+    )
+    return Head(200, fields, text=text)
 
 
 class _Ending:
@@ -128,14 +121,26 @@ class _Ending:
         self._grace = grace
         self._looking = LoopingCall(self._look)
         self._deadline = 0.0
+        self._failure: Failure | None = None
         self.is_clean = False
 
     def begin(self) -> None:
-        """Let nobody in; end once those who are in have what they came for, or time is up."""
+        """Let nobody in; end once those who are in have what they came for, or time is up.
+
+        What goes wrong on the way, which is a bug, ends it at once, and is raised by :meth:`check`.
+        """
+        maybeDeferred(self._begin).addErrback(self._give_up)
+
+    def check(self) -> None:
+        """Raise what went wrong."""
+        if self._failure is not None:
+            self._failure.raiseException()
+
+    def _begin(self) -> Deferred[LoopingCall]:
         self._port.stopListening()
         self._streamer.stop(self._grace + 1)  # it is closed before
         self._deadline = reactor.seconds() + self._grace
-        self._looking.start(_LOOK_EVERY)
+        return self._looking.start(_LOOK_EVERY)
 
     def _look(self) -> None:
         if not self._streamer.open_streams:
@@ -143,6 +148,10 @@ class _Ending:
         if self.is_clean or reactor.seconds() >= self._deadline:
             self._looking.stop()
             self._streamer.close().addBoth(lambda _: reactor.stop())
+
+    def _give_up(self, failure: Failure) -> None:
+        self._failure = failure
+        maybeDeferred(self._streamer.close).addBoth(lambda _: reactor.stop())
 
 
 def _sending() -> bool:

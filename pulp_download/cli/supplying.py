@@ -13,10 +13,12 @@ import click
 from pulp_download.cli.interruption import Interruption
 from pulp_download.cli.mirror import importer_class
 from pulp_download.cli.piped import Piped
+from pulp_download.errors import InvalidURL
 from pulp_download.importer.source import Source, read_mirror_list
 from pulp_download.importer.stopping import Stopping
 from pulp_download.remote import Remote
 from pulp_download.streamer.below import Below
+from pulp_download.urls import SCHEMES, URL
 
 if TYPE_CHECKING:
     from pulp_download.streamer.supplier import Supplier
@@ -48,12 +50,26 @@ class Sought:
             return (self.source, *self.base_urls)
         return self.base_urls if self.is_folder or self.catalog else self.base_urls[1:]
 
+    def check(self) -> None:
+        """Raise UsageError for what cannot be fetched, which would only show at the first request.
+
+        What is read at the start, a manifest or a mirror list, is refused by being read.
+        """
+        if self.is_base and self.catalog is not None:
+            raise click.UsageError("a catalog is of what a manifest lists, not of a base URL")
+        for base in (*([self.source] if self.is_base else []), *self.base_urls):
+            try:
+                url = URL.parse(base)
+            except InvalidURL as error:
+                raise click.UsageError(f"base URL: {error}") from None
+            if url.scheme not in SCHEMES:
+                known = ", ".join(SCHEMES)
+                raise click.UsageError(f"base URL: {url.redacted}: its scheme is none of {known}")
+
 
 @contextmanager
 def supplied(sought: Sought, remote: Remote, interruption: Interruption) -> Iterator[Supplier]:
     """Give who supplies the files; raises what is wrong with a manifest, a list or a catalog."""
-    if sought.is_base and sought.catalog is not None:
-        raise click.UsageError("a catalog is of what a manifest lists, not of a base URL")
     if not (sought.is_base or sought.is_folder or sought.catalog):
         yield from _published(sought, remote, interruption)
         return

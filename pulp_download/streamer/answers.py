@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Literal, get_args
+from urllib.parse import unquote
 
 from pulp_download.content import Content
 from pulp_download.download import Download
-from pulp_download.errors import BadStatus
+from pulp_download.errors import BadStatus, NotFound
 from pulp_download.streamer.asked import Asked
 from pulp_download.streamer.bridge import CHUNK
-from pulp_download.streamer.heads import Head, head_of
+from pulp_download.streamer.heads import Head, head_of, head_of_folder
 from pulp_download.streamer.supplier import Supplier
 
 Ranges = Literal["ignore", "forward"]
@@ -29,6 +30,12 @@ def checked_ranges(ranges: Ranges) -> Ranges:
     if ranges not in get_args(Ranges):
         raise ValueError(f"ranges is 'ignore' or 'forward', not {ranges!r}")
     return ranges
+
+
+def _end_of(url: str) -> str:
+    """Return the last name in a URL's path, with the slash that it may end in."""
+    path = unquote(url.partition("?")[0])
+    return path[path.rstrip("/").rfind("/") + 1 :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,20 @@ class Answering:
         return download.iter_content(CHUNK, headers=self._range(), resume=True)
 
     def head(self, content: Content) -> Head:
+        if self._is_folder(content):
+            return head_of_folder(self.asked)
         return head_of(content, self.asked, forwards_ranges=self.ranges == "forward")
+
+    def _is_folder(self, content: Content) -> bool:
+        """Tell whether upstream led from a folder's name to its page, and that may be asked for."""
+        name, slash, rest = _end_of(content.final_url).partition("/")
+        if not slash or rest or name != _end_of(content.url):
+            return False
+        try:
+            self.supplier.get_download(f"{self.asked.path}/")
+        except (NotFound, LookupError):
+            return False
+        return True
 
     def _range(self) -> dict[str, str] | None:
         asked, validator = self.asked.range, self.asked.if_range

@@ -92,14 +92,15 @@ class StreamerApp:
             stall_timeout=self._stall_timeout,
             observer=self._observer,
         )
+        if scope["method"] not in ("GET", "HEAD"):
+            await reply.refuse(NOT_ALLOWED, ALLOW)
+            return
         try:
             asked = _asked(scope, target)
         except BadTarget as bad:
             await reply.refuse(Refusal(bad.status, bad.reason))
             return
-        if asked.method not in ("GET", "HEAD"):
-            await reply.refuse(NOT_ALLOWED, ALLOW)
-        elif self._is_closed:
+        if self._is_closed:
             await reply.refuse(STOPPING)
         elif len(self._streams) >= self._max_streams:
             await reply.refuse(FULL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from urllib.parse import quote
 
 from pulp_download.content import Content
 from pulp_download.errors import UnverifiableLength
@@ -54,6 +55,16 @@ def head_of(content: Content, asked: Asked, *, forwards_ranges: bool) -> Head:
     if size is not None:
         fields = (*fields, (b"Content-Length", b"%d" % size))
     return Head(content.status, fields, has_body=asked.method != "HEAD", size=size)
+
+
+def head_of_folder(asked: Asked) -> Head:
+    """Return the head that leads from a folder's name to its page, whose links are relative to it.
+
+    The place is a relative one, of what was asked for, so it is right wherever this is mounted and
+    leads nowhere else.
+    """
+    place = f"{quote(asked.path.rpartition('/')[2], safe='')}/"
+    return Head(301, ((b"Location", place.encode("ascii")), (b"Content-Length", b"0")))
 
 
 def measured(head: Head, begin: Sequence[bytes], *, is_all: bool) -> Head:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,6 +13,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from pulp_download.streamer.answers import Answering, Ranges, checked_ranges
 from pulp_download.streamer.asked import Asked, BadTarget, asked_of
 from pulp_download.streamer.failures import ALLOW, FULL, NOT_ALLOWED, STOPPING, Refusal
+from pulp_download.streamer.heads import Head
 from pulp_download.streamer.pool import Pool
 from pulp_download.streamer.served import Observer, Served, tell
 from pulp_download.streamer.supplier import Supplier
@@ -27,7 +30,8 @@ class StreamerResource(Resource):
     "forward" to relay parts of files, which are not verified. ``observer`` is called with a
     ``Served`` for each request, in the reactor's thread. A stream holds up to 128 KiB, and 96 KiB
     in Twisted; it has one of the places that its remote allows at a host until it is over, so a
-    remote for slow clients wants ``per_host`` as large as ``max_streams``.
+    remote for slow clients wants ``per_host`` as large as ``max_streams``. ``pages`` are heads with
+    texts of their own, made when they are asked for, by paths that are no supplier's.
 
     A leaf; may be mounted anywhere. To be used in the reactor's thread, like all of Twisted. Ends
     with its reactor; :meth:`stop` or :meth:`close` it where it goes earlier.
@@ -44,6 +48,7 @@ class StreamerResource(Resource):
         stall_timeout: float = 60.0,
         ranges: Ranges = "ignore",
         observer: Observer | None = None,
+        pages: Mapping[str, Callable[[], Head]] = MappingProxyType({}),
         reactor: Any = None,
     ):
         super().__init__()  # type: ignore[no-untyped-call]
@@ -54,6 +59,7 @@ class StreamerResource(Resource):
         self._stall_timeout = stall_timeout
         self._ranges = checked_ranges(ranges)
         self._observer = observer
+        self._pages = pages
         self._reactor = reactor
         self._pool = Pool(threads or max_streams)
         self._streams: set[Reply] = set()
@@ -74,13 +80,16 @@ class StreamerResource(Resource):
             stall_timeout=self._stall_timeout,
             over=self._over,
         )
+        if request.method not in (b"GET", b"HEAD"):
+            reply.refuse(NOT_ALLOWED, ALLOW)
+            return NOT_DONE_YET
         try:
             asked = _asked(request)
         except BadTarget as bad:
             reply.refuse(Refusal(bad.status, bad.reason))
             return NOT_DONE_YET
-        if request.method not in (b"GET", b"HEAD"):
-            reply.refuse(NOT_ALLOWED, ALLOW)
+        if (page := self._pages.get(asked.path)) is not None:
+            reply.answer(page())
         elif self._waiting is not None:
             reply.refuse(STOPPING)
         elif len(self._streams) >= self._max_streams:
@@ -118,7 +127,7 @@ class StreamerResource(Resource):
 
     def _abort(self) -> None:
         for reply in tuple(self._streams):
-            reply.abort()
+            reply.abort("the server stops")
 
     def _over(self, reply: Reply, served: Served) -> None:
         self._streams.discard(reply)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +10,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.web.server import Request
 from zope.interface import implementer
 
-from pulp_download.errors import DownloadError
+from pulp_download.errors import Cancelled, DownloadError
 from pulp_download.printable import printable
 from pulp_download.streamer.asked import shown
 from pulp_download.streamer.bridge import Bridge, Question
@@ -20,8 +19,6 @@ from pulp_download.streamer.heads import HEAD_WAITS, SMALL, Head, head_of_refusa
 from pulp_download.streamer.pool import Pool
 from pulp_download.streamer.served import Served, log_failure
 from pulp_download.streamer.twisted_wire import wire_of
-
-log = logging.getLogger(__name__)
 
 
 @implementer(IPushProducer)
@@ -59,7 +56,10 @@ class Reply:
 
     def refuse(self, refusal: Refusal, *extra: tuple[bytes, bytes]) -> None:
         """Answer with a status and a line of text."""
-        head = head_of_refusal(refusal, *extra)
+        self.answer(head_of_refusal(refusal, *extra))
+
+    def answer(self, head: Head) -> None:
+        """Answer with what is here already: a head and its own text."""
         self._write_head(head)
         self._write(head.text)
         self._finish()
@@ -69,14 +69,14 @@ class Reply:
         self._bridge = Bridge(pool, question, self._wake)
         self._bridge.start()
 
-    def abort(self) -> None:
+    def abort(self, reason: str) -> None:
         """Let go of upstream, and break off so that no client takes it for the file's end."""
         if self._is_over:
             return
         assert self._bridge is not None
         self._bridge.cancel()
         if self._status:
-            self._break_off()
+            self._break_off(Cancelled(reason))
         else:
             self.refuse(STOPPING)
 
@@ -111,7 +111,7 @@ class Reply:
             self._write(data)
             room = self._wire.room()
         if bridge.error is not None:
-            self._break_off()
+            self._break_off(bridge.error)
         elif bridge.is_done:
             self._finish()
         elif not self._is_paused and not room:
@@ -178,8 +178,7 @@ class Reply:
         left = self._moved_at + self._stall_timeout - time.monotonic()
         taken = self._wire.taken()
         if left <= 0 and (taken is None or taken == self._taken):
-            log.info("a client took nothing for %g s", self._stall_timeout)
-            self.abort()
+            self.abort(f"the client took nothing for {self._stall_timeout:g} s")
             return
         self._taken = taken
         wait = left if left > 0 else self._stall_timeout
@@ -192,8 +191,7 @@ class Reply:
 
     # -- the end
 
-    def _break_off(self) -> None:
-        error = self._bridge.error if self._bridge is not None else None
+    def _break_off(self, error: BaseException) -> None:
         self._release()
         self._wire.abort()
         self._end(error, is_complete=False)

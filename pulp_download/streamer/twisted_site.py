@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.web.http import HTTPChannel, _GenericHTTPChannelProtocol
 from twisted.web.resource import IResource
-from twisted.web.server import Site
+from twisted.web.server import Request, Site
 
 
 class LimitedSite(Site):
@@ -16,7 +16,9 @@ class LimitedSite(Site):
     def __init__(
         self, resource: IResource, *, max_connections: int, head_timeout: float, **options: Any
     ):
-        super().__init__(resource, parsePOSTFormSubmission=False, **options)  # type: ignore[no-untyped-call]
+        super().__init__(
+            resource, requestFactory=_Request, parsePOSTFormSubmission=False, **options
+        )  # type: ignore[no-untyped-call]
         self.max_connections = max_connections
         self.head_timeout = head_timeout
         self.connections = 0
@@ -74,6 +76,18 @@ class _Channel(HTTPChannel):
         self._has_begun = False
         self.timeOut = self.site.timeOut  # for what follows
         super().allContentReceived()  # type: ignore[no-untyped-call]
+
+
+class _Request(Request):
+    """A request that has what answers all else, and tells of it, answer ``OPTIONS *`` too."""
+
+    site: Any
+
+    def _handleStar(self) -> None:
+        if self.site.resource.isLeaf:
+            self.render(self.site.resource)  # type: ignore[no-untyped-call]
+        else:
+            super()._handleStar()  # type: ignore[no-untyped-call]
 
 
 class _Dropped(io.BytesIO):

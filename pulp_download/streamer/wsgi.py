@@ -62,12 +62,12 @@ class StreamerApp:
         path = environ.get("PATH_INFO", "").encode("latin-1")
         target = quote(path or b"/", safe="/:@!$&'()*+,;=").encode("ascii")
         reply = Reply(environ, target, start_response, observer=self._observer)
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return reply.refuse(NOT_ALLOWED, ALLOW)
         try:
             asked = _asked(environ, target)
         except BadTarget as bad:
             return reply.refuse(Refusal(bad.status, bad.reason))
-        if asked.method not in ("GET", "HEAD"):
-            return reply.refuse(NOT_ALLOWED, ALLOW)
         if not self._room.acquire(blocking=False):
             return reply.refuse(FULL)
         reply.when_over = self._room.release

@@ -68,7 +68,7 @@ CONNECTION = urllib3.connection.HTTPConnection("c4n4ry")
 r, u = requests.exceptions, urllib3.exceptions
 
 TABLE: list[tuple[Exception, type[DownloadError], str]] = [
-    (r.InvalidSchema("c4n4ry"), UnsupportedScheme, "InvalidSchema"),
+    (r.InvalidSchema("c4n4ry"), UnsupportedScheme, "nothing here fetches URLs of this scheme"),
     (r.InvalidURL("c4n4ry"), InvalidURL, "InvalidURL"),
     (r.InvalidProxyURL("c4n4ry"), InvalidURL, "InvalidProxyURL"),
     (r.MissingSchema("c4n4ry"), InvalidURL, "MissingSchema"),

@@ -208,6 +208,7 @@ WRONG = [
     ["--total-timeout", "inf"],
     ["--min-speed", "10X"],
     ["--password-file", "pw"],
+    ["--username", "me"],
     ["--username", "me", "--password-file", "absent"],
     ["--username", "me", "--password-file", "empty"],
     ["--username", "me", "--token-file", "pw"],
@@ -236,6 +237,7 @@ def test_what_cannot_be_meant_is_wrong_usage_before_anything_is_asked_for(
     told = refused_usage(
         [
             *(["get", server.url("/a"), *wrong] for wrong in WRONG),
+            [*serve, "--username", "me"],
             [*serve, "--grace", "nan"],
             [*serve, "--stall-timeout", "inf"],
             [*serve, "--metrics-path", "/.."],

@@ -8,13 +8,14 @@ import signal
 import socket
 import ssl
 import sys
+import textwrap
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.functional.cli.command import Command, finished, refused_usage, said
+from tests.functional.cli.command import PATIENCE, Command, finished, refused_usage, said
 from tests.functional.importer.rpms import REPOMD, rpm_repository
 from tests.functional.importer.stock import LIST, Stock
 from tests.functional.streamer.served import Streamer, serving
@@ -54,6 +55,34 @@ class TestSource:
             assert streamer.get("/../secret").status == 400
             assert streamer.get("/%2e%2e/secret").status == 400
         assert server.requests_to("/secret") == []
+
+    @pytest.mark.fault(214)
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_from_a_folders_name_clients_are_led_to_its_page_and_nowhere_else(
+        self, command: Command, server: FaultServer, method: str
+    ) -> None:
+        server.on("/pub/a/b%3A%20c", redirect(server.url("/pub/a/b:%20c/?key=secret")))
+        server.on("/pub/a/b%3A%20c/", reply(200, b"a page"))
+        server.on("/pub/a/b:%20c/", reply(200, b"a page"))
+        server.on("/pub/old", redirect("/pub/a/b:%20c/"))
+        server.on("/pub/file", redirect("/elsewhere/file"))
+        server.on("/elsewhere/file", reply(200, b"a file"))
+        with serving(command, server.url("/pub/")) as streamer:
+            folder = streamer.get("/a/b:%20c?x=1", method=method)
+            assert (folder.status, folder.body) == (301, b"")
+            assert folder.headers["Location"] == "b%3A%20c/"
+            assert streamer.get("/a/b%3A%20c/").body == b"a page"
+            assert streamer.get("/old", method=method).status == 200
+            assert streamer.get("/file", method=method).status == 200
+
+    def test_a_listed_file_that_upstream_has_as_a_folder_is_no_folder_here(
+        self, command: Command, stock: Stock
+    ) -> None:
+        body = stock.files["pool/a"]
+        stock.server.on("/pool/a", redirect("/pool/a/"))
+        stock.server.on("/pool/a/", reply(200, body))
+        with serving(command, stock.url) as streamer:
+            assert streamer.get("/pool/a")[::2] == (200, body)
 
     def test_a_repository_is_served_by_its_root(
         self, command: Command, server: FaultServer
@@ -102,6 +131,33 @@ class TestSource:
             for path, body in stock.all.items():
                 assert streamer.get(f"/{path}")[::2] == (200, body)
 
+    @pytest.mark.fault(241)
+    def test_another_listed_file_under_this_ones_name_is_not_this_one(
+        self, command: Command, stock: Stock
+    ) -> None:
+        stock.server.on("/pool/a", reply(200, stock.files["pool/b"]))
+        with serving(command, stock.url) as streamer:
+            assert streamer.get("/pool/a").status == 502
+            assert streamer.get("/pool/b").body == stock.files["pool/b"]
+            first, second = streamer.end()
+        assert first["error"]["type"] == "DigestMismatch"
+        assert second["complete"]
+
+    @pytest.mark.fault(228)
+    def test_what_it_keeps_of_the_lists_is_nobody_elses_and_goes_with_it(
+        self, command: Command, stock: Stock, tmp_path: Path
+    ) -> None:
+        kept = tmp_path / "kept"
+        kept.mkdir()
+        start = "import os; os.umask(0); from pulp_download.cli.main import main; main()"
+        run = {"env": {"TMPDIR": str(kept)}, "program": (sys.executable, "-c", start)}
+        with serving(command, stock.url, **run) as streamer:
+            assert streamer.get(f"/{LIST}").body == stock.manifest
+            (folder,) = kept.iterdir()
+            assert folder.stat().st_mode & 0o777 == 0o700
+            streamer.end()
+        assert list(kept.iterdir()) == []
+
     def test_a_bad_manifest_is_refused_with_its_line(self, command: Command, stock: Stock) -> None:
         stock.listed = stock.manifest + b"no digest  pool/z\n"
         ended = command("serve", stock.url, "--listen", "127.0.0.1:0", status=2)
@@ -131,6 +187,10 @@ class TestSource:
                 ["serve", "http://127.0.0.1:1/", "--listen", "203.0.113.1:0"],
                 ["serve", "http://127.0.0.1:1/", "--metrics-path", "metrics"],
                 ["serve", "http://127.0.0.1:1/", "--mirror-list", "list"],
+                ["serve", "gopher://127.0.0.1/"],
+                ["serve", "http://127.0.0.1:1/", "--base-url", "gopher://me:pw@127.0.0.1/x"],
+                ["serve", "http://127.0.0.1:1/list", "--base-url", "127.0.0.1"],
+                ["serve", "gopher://127.0.0.1/list"],
             ],
             cwd=tmp_path,
         )
@@ -143,6 +203,10 @@ class TestSource:
             "cannot listen at http://203.0.113.1:0/",
             "'metrics' is no path",
             "list: line 1: ",
+            "base URL: gopher://127.0.0.1/: its scheme is none of http, https, ftp, ftps, file",
+            "base URL: gopher://127.0.0.1/x: its scheme is none of http",
+            "base URL: not an absolute URL (scheme://host/path): '127.0.0.1'",
+            "gopher://127.0.0.1/list: nothing here fetches URLs of this scheme",
         ]
         for text, word in zip(told, words, strict=True):
             assert word in text
@@ -334,6 +398,29 @@ class TestTelling:
         assert ended.status == 0
         assert len(ended.text.splitlines()) == 51
 
+    @pytest.mark.parametrize(
+        "target", ["/metrics", "/%6detrics", "/metrics?x=1", "http://evil.example/metrics"]
+    )
+    def test_the_numbers_are_answered_as_all_else_is(
+        self, command: Command, server: FaultServer, target: str
+    ) -> None:
+        server.default(reply(200, b"upstream's"))
+        with serving(command, server.url("/")) as streamer:
+            first = streamer.get(target)
+            again = streamer.metrics()
+            assert streamer.get(target, method="HEAD").body == b""
+            assert streamer.get(target, method="POST").status == 405
+            lines = streamer.end()
+        assert b'pulp_download_requests_total{code="200"}' not in first.body
+        assert again['pulp_download_requests_total{code="200"}'] == 1
+        assert again["pulp_download_bytes_total"] == len(first.body)
+        assert first.headers["Content-Type"].startswith("text/plain; version=")
+        assert "Server" not in first.headers
+        assert [(line["method"], line["status"]) for line in lines] == [
+            *(("GET", 200), ("GET", 200), ("HEAD", 200), ("POST", 405)),
+        ]
+        assert server.requests == []
+
     def test_the_numbers_are_counted(self, command: Command, stock: Stock) -> None:
         stock.server.on("/pool/b", reply(200, b"c" * 1000))
         with serving(command, stock.url) as streamer:
@@ -393,6 +480,8 @@ class TestLimits:
             with pytest.raises(ConnectionResetError):
                 while client.recv(65536):
                     pass
+            told = [line for line in streamer.end() if line["path"] == "/large"]
+        assert told[0]["error"]["message"] == "the client took nothing for 0.2 s"
 
 
 @pytest.mark.slow
@@ -449,6 +538,7 @@ class TestEnd:
                 client.getresponse().read()
             client.close()
         assert not line["complete"]
+        assert line["error"] == {"type": "Cancelled", "message": "the server stops"}
 
     def test_a_second_signal_ends_it_at_once(self, command: Command, stock: Stock) -> None:
         gate = stock.server.gate()
@@ -461,6 +551,30 @@ class TestEnd:
             refused_soon(streamer.port)
             assert streamer.end(status=143) == []
             client.close()
+
+    @pytest.mark.fault(216)
+    @pytest.mark.parametrize(
+        "broken", ["tcp.Port.stopListening", "epollreactor.EPollReactor.getReaders"]
+    )
+    def test_what_goes_wrong_at_the_end_does_not_keep_it_from_ending(
+        self, command: Command, stock: Stock, broken: str
+    ) -> None:
+        code = f"""
+            import pulp_download.cli.serving, twisted.internet.epollreactor as epollreactor
+            from pulp_download.cli.main import main
+            from twisted.internet import tcp
+            def fail(self):
+                raise LookupError("no such thing")
+            {broken} = fail
+            main()
+        """
+        program = (sys.executable, "-c", textwrap.dedent(code))
+        with serving(command, stock.url, program=program) as streamer:
+            assert streamer.get("/pool/a").status == 200  # it runs
+            streamer.process.send_signal(signal.SIGTERM)
+            _, stderr = streamer.process.communicate(timeout=PATIENCE)
+        assert streamer.process.returncode == 1
+        assert b"LookupError: no such thing" in stderr
 
     def test_an_idle_connection_does_not_hold_it_up(self, command: Command, stock: Stock) -> None:
         with serving(command, stock.url) as streamer:

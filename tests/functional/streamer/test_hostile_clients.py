@@ -7,6 +7,7 @@ import time
 
 import pytest
 import requests
+from twisted.web.resource import Resource
 
 from tests.functional.streamer.running import PATIENCE, Shelf, Streamer, get, listed, parted
 from tests.servers import FaultServer, reply, steps
@@ -92,6 +93,29 @@ def test_other_methods_are_refused(shelf: Shelf, method: str) -> None:
     assert (status, fields["allow"]) == (405, ["GET, HEAD"])
     assert method.encode() not in body.replace(b"GET", b"")
     assert shelf.asked == []
+
+
+@pytest.mark.fault(209)
+@pytest.mark.parametrize("request_line", ["OPTIONS *", "CONNECT evil.example:443"])
+def test_what_is_asked_of_no_file_is_refused_and_told_of(shelf: Shelf, request_line: str) -> None:
+    method, _, target = request_line.partition(" ")
+    with Streamer(shelf) as streamer:
+        status, fields, _ = parted(streamer.exchange(get(target, method=method)))
+        (served,) = streamer.wait_for_served()
+    assert (status, fields["allow"], fields.get("server")) == (405, ["GET, HEAD"], None)
+    assert (served.method, served.path, served.status) == (method, target, 405)
+
+
+@pytest.mark.fault(209)
+def test_beside_other_resources_what_is_asked_of_the_server_is_left_to_twisted(
+    shelf: Shelf,
+) -> None:
+    with Streamer(shelf) as streamer:
+        root = Resource()
+        root.putChild(b"content", streamer.resource)
+        streamer.site.resource = root
+        assert parted(streamer.exchange(get("*", method="OPTIONS")))[0] == 200
+        assert parted(streamer.exchange(get("/content/f")))[0] == 404
 
 
 @pytest.mark.fault(204)

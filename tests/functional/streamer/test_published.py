@@ -15,6 +15,7 @@ from pulp_download.importer.publication import published
 from pulp_download.importer.source import Source
 from pulp_download.streamer.supplier import Supplier
 from tests.functional.fetch import remote_for
+from tests.functional.importer.rpms import REPOMD, rpm_repository
 from tests.functional.importer.stock import LIST, Stock, sums
 from tests.functional.streamer.running import Streamer
 from tests.servers import FaultServer, Request, authority, reply, steps, when
@@ -150,3 +151,32 @@ def test_two_hundred_requests_share_the_importers_connections(server: FaultServe
     assert [answer.content for answer in answers] == list(files.values())
     assert 1 < server.peak <= limit
     assert server.accepted <= limit + 1, "connections are kept"
+
+
+@pytest.mark.parametrize("is_main", [False, True])
+def test_lists_have_upstreams_times_or_none_and_the_types_that_their_names_tell(
+    server: FaultServer, is_main: bool
+) -> None:
+    stock = Stock(server, rpm_repository({"a.rpm": b"a" * 500}))
+    (primary,) = (path for path in stock.files if path.endswith("primary.xml.gz"))
+    monday = "Mon, 06 Jul 2026 10:00:00 GMT"
+    dated = REPOMD if is_main else primary
+    server.on(f"/{dated}", reply(200, stock.files[dated], headers={"Last-Modified": monday}))
+    told = {}
+    with (
+        remote_for() as remote,
+        published(remote, Source.parse(server.url(f"/{REPOMD}"))) as publication,
+        Streamer(publication) as streamer,
+    ):
+        for path in (REPOMD, primary):
+            answer = requests.get(streamer.url(f"/{path}"), timeout=10)
+            assert answer.content == stock.files[path]
+            fields = answer.headers
+            told[path] = (fields.get("Last-Modified"), fields.get("Content-Type"))
+        since = {"If-Modified-Since": monday}
+        again = requests.get(streamer.url(f"/{dated}"), headers=since, timeout=10)
+        assert again.status_code == 304
+    assert told == {
+        REPOMD: (monday if is_main else None, "text/xml"),
+        primary: (None if is_main else monday, "application/gzip"),
+    }

@@ -54,8 +54,10 @@ def received(response: Response, limit: int = 4) -> Iterator[bytes]:
         ("index.html", "text/html"),
         ("a%2Ehtml", "text/html"),
         ("data.json", "application/json"),
-        ("archive.tar.gz", None),
-        ("page.html.gz", None),
+        ("archive.tar.gz", "application/gzip"),
+        ("page.html.gz", "application/gzip"),
+        ("Packages.xz", "application/x-xz"),
+        ("old.tar.Z", None),
         ("plain", None),
     ],
 )
@@ -130,6 +132,13 @@ def test_a_file_that_has_not_changed_since_is_not_sent(
 def test_a_part_of_a_second_is_no_change(file: Path) -> None:
     os.utime(file, ns=(0, 784111777_999_000_000))
     assert ask(f"file://{file}", If_Modified_Since=MODIFIED).status_code == 304
+
+
+def test_a_time_of_zero_is_none_that_is_told(file: Path) -> None:
+    os.utime(file, (0, 0))
+    answer = ask(f"file://{file}", If_Modified_Since=MODIFIED)
+    assert (answer.status_code, dict(answer.headers)) == (200, {"Content-Length": "10"})
+    answer.close()
 
 
 @pytest.mark.fault(134)

@@ -12,6 +12,7 @@ from h2.connection import H2Connection as State
 from twisted.internet.task import Clock
 from twisted.protocols.policies import TimeoutMixin
 from twisted.web import _http2, http
+from twisted.web.server import Request
 
 from pulp_download.streamer.twisted_wire import _acknowledged
 from tests.uncovered import UNCOVERED
@@ -38,6 +39,10 @@ def test_a_stream_of_http2() -> None:
     )
     assert inspect.isfunction(_http2.H2Stream.flowControlBlocked)
     assert "error_code" in inspect.signature(State.reset_stream).parameters
+
+
+def test_a_request_for_the_server_as_a_whole() -> None:
+    assert "_handleStar" in Request.process.__code__.co_names
 
 
 def test_a_channel_of_http1() -> None:
