@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import email.utils
 import logging
+import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
+from email.utils import formatdate
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,7 @@ class Fetch:
         "_validations",
         "_watch",
         "setbacks",
+        "stat",
     )
 
     def __init__(self, download: Download, remote: Remote, watch: Watch, teller: Teller):
@@ -82,6 +84,7 @@ class Fetch:
         self._sharing: Sharing | None = None
         self._may_share = self._settings.segments > 1
         self.setbacks: list[Setback] = []
+        self.stat: os.stat_result | None = None
         self._existing: Existing | None = None
 
     def attempt(
@@ -140,8 +143,7 @@ class Fetch:
     def _asked(self, source: Mirror, ask: Ask) -> Generator[Awaited | Turn, None, Opened]:
         if self._existing is None:
             return ask(source, _NO_CONDITIONS, ())
-        since = email.utils.formatdate(self._existing.mtime, usegmt=True)
-        conditions = {"If-Modified-Since": since}
+        conditions = {"If-Modified-Since": formatdate(self._existing.mtime, usegmt=True)}
         if self._existing.etag is not None:
             conditions["If-None-Match"] = self._existing.etag
         return ask(source, conditions, _NOT_MODIFIED)
@@ -290,8 +292,9 @@ class Fetch:
         self._watch.check()
         sink, self._sink = self._sink, None
         sink.__exit__(None, None, None)
+        self.stat = sink.stat
 
     def _keep(self) -> None:
         assert self._sink is not None
         sink, self._sink = self._sink, None
-        keep(sink)
+        self.stat = keep(sink)

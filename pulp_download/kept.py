@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -30,9 +31,10 @@ def judged(
         existing.close()
 
 
-def keep(sink: Sink) -> None:
-    """End a sink so that what stands at the target stays."""
+def keep(sink: Sink) -> os.stat_result | None:
+    """End a sink so that what stands at the target stays; return what the sink says of that."""
     if sink.is_lasting:
         sink.found()  # so that it goes with the sink
     sink.keep()
     sink.__exit__(None, None, None)
+    return sink.stat

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,17 @@ if TYPE_CHECKING:
     from pulp_download.download import Download
 
 
-def result_of(download: Download, got: Delivery | Kept, sources: Sources, started: float) -> Result:
-    """Return the result of a run that ``started`` then and got this from its current source."""
+def result_of(
+    download: Download,
+    got: Delivery | Kept,
+    sources: Sources,
+    started: float,
+    stat: os.stat_result | None,
+) -> Result:
+    """Return the result of a run that ``started`` then and got this from its current source.
+
+    ``stat`` is what the operating system says of the file.
+    """
     size, digests, delivery = (
         got if isinstance(got, Kept) else (got.received, got.digests or {}, got)
     )
@@ -36,4 +46,5 @@ def result_of(download: Download, got: Delivery | Kept, sources: Sources, starte
         time.monotonic() - started,
         sources.history,
         got is not delivery,
+        stat,
     )

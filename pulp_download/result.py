@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,9 @@ class Result:
     without credentials and query values. ``digests`` are those that were computed, lower-case hex
     by algorithm. ``length_verified`` is False where nothing told the length and no digest was
     expected. ``elapsed`` seconds include retries and waits. ``attempts`` are the tries that failed.
-    ``present``: it was there already and nothing was fetched. Pickles with its download, but
-    without the download's remote.
+    ``present``: it was there already and nothing was fetched. ``stat`` is what the operating system
+    says of the file, for whoever wants to know it again by size, time and inode; None but for
+    ``FileWriter(keep=True)``. Pickles with its download, but without the download's remote.
     """
 
     download: Download
@@ -38,6 +40,7 @@ class Result:
     elapsed: float
     attempts: tuple[FailedTry, ...] = ()
     present: bool = False
+    stat: os.stat_result | None = field(default=None, repr=False)
 
     @property
     def path(self) -> Path | None:

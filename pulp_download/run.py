@@ -242,7 +242,7 @@ class Run:
         return delivery
 
     def _result(self, got: Delivery | Kept) -> Result:
-        return result_of(self.download, got, self._sources, self._watch.started)
+        return result_of(self.download, got, self._sources, self._watch.started, self._fetch.stat)
 
     def _hand_over(self, delivery: Delivery, chunk_size: int) -> Content:
         """Let the caller's reading be the end of this run."""

@@ -45,6 +45,7 @@ class FileSink:
         # One that will be dated looks old to sweepers before it has its name.
         self._is_held = writer.keep or writer.resume
         self.mtime: float | None = None
+        self.stat: os.stat_result | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -82,6 +83,7 @@ class FileSink:
         if not stat.S_ISREG(facts.st_mode):
             os.close(descriptor)
             return None
+        self.stat = facts
         return ExistingFile(descriptor, facts, self._shown, self._writer.etag)
 
     def write(self, chunk: Chunk) -> None:
@@ -230,6 +232,8 @@ class FileSink:
                 os.utime(self._file, (self.mtime, self.mtime))
             if self._writer.fsync:
                 os.fsync(self._file)
+            if self._writer.keep:
+                self.stat = os.fstat(self._file)
             descriptor, self._file = self._file, None
             # The lock is needed until the file has its name.
             lock = os.dup(descriptor) if self._is_held else None

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -33,12 +34,15 @@ class Sink(Protocol):
 
     Where ``is_dated``, ``mtime`` is set to upstream's Last-Modified before a commit, if known.
     Where ``is_lasting``, ``describe`` is called before the first write of a transfer that takes a
-    while, and what is written then outlives a run that does not end cleanly.
+    while, and what is written then outlives a run that does not end cleanly. Behind the end,
+    ``stat`` is what the operating system says of the file at the target, if there is one and
+    whoever wanted it kept will want to know it again.
     """
 
     is_dated: bool
     is_lasting: bool
     mtime: float | None
+    stat: os.stat_result | None
 
     def __enter__(self) -> Self: ...
 
@@ -114,6 +118,7 @@ class MemorySink:
     """One run's buffer."""
 
     is_dated = is_lasting = False
+    stat: os.stat_result | None = None
 
     def __init__(self, commit: Callable[[bytes], None]):
         self._commit = commit

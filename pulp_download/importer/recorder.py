@@ -22,15 +22,15 @@ _LONGEST = 0.5
 class Recorder:
     """Writes results down a few at a time. State of one run, used by one thread."""
 
-    def __init__(self, repository: Repository, destination: Path):
+    def __init__(self, repository: Repository):
         self._repository = repository
-        self._destination = destination
         self._outcomes: list[Outcome] = []
         self._since = 0.0
 
     def succeeded(self, artifact: Artifact, result: Result) -> None:
         """Note that an artifact is there."""
-        found = found_at(self._destination, artifact.path)
+        assert result.stat is not None, "its writer keeps what is there"
+        found = Found.of(result.stat)
         etag = modified = None
         if not artifact.entry.digests:
             fields = result.headers

@@ -45,7 +45,7 @@ class _Synchronisation:
         self._source = source
         self._taken: dict[Download, None] = {}
         self.summary = Summary()
-        self.recorder = Recorder(work.repository, work.destination)
+        self.recorder = Recorder(work.repository)
 
     def fetch_files(self) -> None:
         """Fetch what the lists list and is not here."""

@@ -73,11 +73,11 @@ def _entry(text: str, named: str | None, line: int) -> ManifestEntry:
     if escaped:
         text = text[1:]
     algorithm = named
-    if tagged := _TAGGED.fullmatch(text):
+    if untagged := _UNTAGGED.fullmatch(text):  # most are, and nothing is both
+        hexadecimal, path = untagged.groups()
+    elif tagged := _TAGGED.fullmatch(text):
         tag, path, hexadecimal = tagged.groups()
         algorithm = _tagged(tag, named, line)
-    elif untagged := _UNTAGGED.fullmatch(text):
-        hexadecimal, path = untagged.groups()
     else:
         raise ManifestError("neither 'DIGEST  NAME' nor 'ALGORITHM (NAME) = DIGEST'", line=line)
     digest = fields.digest(algorithm, hexadecimal, line=line)
