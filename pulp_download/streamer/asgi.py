@@ -117,8 +117,8 @@ def _asked(scope: Scope, target: bytes) -> Asked:
     """Return what is asked for; raises BadTarget."""
 
     def values(name: str) -> list[str]:
-        lower = name.lower().encode("ascii")
-        return [value.decode("latin-1") for key, value in scope["headers"] if key == lower]
+        wanted = name.encode("ascii")
+        return [value.decode("latin-1") for key, value in scope["headers"] if key == wanted]
 
     root = scope.get("root_path", "").rstrip("/")
     is_below = f"{scope['path']}/".startswith(f"{root}/")

@@ -175,9 +175,13 @@ def site(
 def _asked(request: Request) -> Asked:
     """Return what is asked for; raises BadTarget."""
 
+    fields = {
+        name.lower().decode("latin-1"): raw
+        for name, raw in request.requestHeaders.getAllRawHeaders()
+    }
+
     def values(name: str) -> list[str]:
-        raw = request.requestHeaders.getRawHeaders(name.encode("ascii"), [])
-        return [value.decode("latin-1") for value in raw]
+        return [value.decode("latin-1") for value in fields.get(name, ())]
 
     return asked_of(
         request.method.decode("latin-1"),
