@@ -18,7 +18,7 @@ class Pool:
     upstreams leave room for others; a stream whose client is slow needs no thread meanwhile, nor
     does one whose answer is awaited. ``later``, of the loop, calls back when it has done what else
     there is to do just now, so that what comes together is begun together: a loop that is
-    interrupted for each stream costs a seventh more.
+    interrupted for each stream costs an eighth more.
     """
 
     def __init__(self, threads: int, later: Callable[[Callable[[], None]], object] | None = None):
