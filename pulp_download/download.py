@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
 from collections.abc import Iterable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from pulp_download.arguments import as_writer, expectations, places
 from pulp_download.arguments import conditions as conditions_of
 from pulp_download.content import Content
-from pulp_download.delivery import Delivery
-from pulp_download.errors import DownloadError, InvalidInput, WriteError
+from pulp_download.errors import InvalidInput, WriteError
 from pulp_download.existing import verified_digests
 from pulp_download.files import FileWriter
 from pulp_download.headers import Headers, header_pairs
 from pulp_download.mirrors.mirror import Mirror, Mirrors, Relative
+from pulp_download.opening import Opening, OwnedRemote, sleep
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.retries import Wait
@@ -118,14 +115,14 @@ class Download:
         Waits between tries in this thread. Raises the last failure, a DownloadError whose
         ``attempts`` are all tries; then the target is as it was before.
         """
-        with _Remote(self.remote) as remote:
+        with OwnedRemote(self.remote) as remote:
             run = Run(self, remote, observer)
             while True:
                 outcome = run.advance()
                 if isinstance(outcome, Result):
                     return outcome
                 assert isinstance(outcome, (Wait, Turn))
-                _sleep(run, outcome)
+                sleep(run, outcome)
 
     download = run
 
@@ -146,14 +143,25 @@ class Download:
         skips validation and is returned as it is. Close the content: until its end it has one of
         the places that the remote allows at a host.
         """
+        return self.opening(chunk_size, headers=headers, observer=observer, resume=resume).content()
+
+    def opening(
+        self,
+        chunk_size: int = 65_536,
+        *,
+        headers: Mapping[str, str] | None = None,
+        observer: Observer | None = None,
+        resume: bool = False,
+    ) -> Opening:
+        """Return what connects step by step, for whoever has more to do than wait for one."""
         conditions = dict(conditions_of(headers))
         if not isinstance(chunk_size, int) or chunk_size < 1:
             raise InvalidInput(f"chunk_size must be a positive number, not {chunk_size!r}")
-        return self._open("GET", chunk_size, conditions, observer, resume=resume)
+        return Opening(self, "GET", chunk_size, conditions, observer, resume=resume)
 
     def head(self) -> Content:
         """Return the answer to a HEAD request: status, headers and size, and no body."""
-        return self._open("HEAD", 1, {}, None)
+        return Opening(self, "HEAD", 1, {}, None).content()
 
     def cancel(self) -> bool:
         """Stop this download's running and waiting runs, from any thread.
@@ -201,29 +209,6 @@ class Download:
         object.__setattr__(copy, "headers", ())
         return copy
 
-    def _open(
-        self,
-        method: str,
-        chunk_size: int,
-        headers: Mapping[str, str],
-        observer: Observer | None,
-        *,
-        resume: bool = False,
-    ) -> Content:
-        owner = _Remote(self.remote)
-        try:
-            run = Run(self, owner.remote, observer, headers=headers)
-            while True:
-                outcome = run.connect(method, chunk_size)
-                if isinstance(outcome, Content):
-                    outcome.own(owner.close)
-                    outcome.go_on = partial(_rest, run) if resume else None
-                    return outcome
-                _sleep(run, outcome)
-        except BaseException:
-            owner.close()
-            raise
-
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a Download is frozen; {name!r} cannot be set")
 
@@ -240,41 +225,3 @@ class Download:
     def __repr__(self) -> str:
         path = f", {str(self.path)!r}" if self.path is not None else ""
         return f"Download({self.url.redacted!r}{path})"
-
-
-class _Remote:
-    """The remote of one call: the download's, or one that is closed with the call."""
-
-    def __init__(self, remote: Remote | None):
-        self.remote = remote if remote is not None else Remote()
-        self._is_owned = remote is None
-
-    def __enter__(self) -> Remote:
-        return self.remote
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        if self._is_owned:
-            self.remote.close()
-
-
-def _rest(run: Run, broken: Delivery, error: DownloadError) -> Delivery | None:
-    """Return the rest of a body that broke, or None where it is not worth asking for."""
-    if not run.may_go_on(broken, error):
-        return None
-    while not isinstance(step := run.go_on(), Delivery):
-        _sleep(run, step)
-    return step
-
-
-def _sleep(run: Run, wait: Wait | Turn) -> None:
-    """Block until the wait is over or the run is stopped."""
-    woken = threading.Event()
-    run.wake_by(woken.set)
-    try:
-        woken.wait(max(0.0, wait.until - time.monotonic()) if isinstance(wait, Wait) else None)
-    except BaseException as error:  # Ctrl-C, or whatever a signal's handler raises
-        run.abandon(error)
-        raise

@@ -1,4 +1,4 @@
-"""The helm of a batch: one worker at a time does all that does not block.
+"""The helm of a batch or a streamer: one worker at a time does all that does not block.
 
 Threads that pass the interpreter's lock to one another at every system call, from one processor to
 the next, spend more time on that than on a small file. So one worker begins downloads, sends their
@@ -21,7 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
 Job = TypeVar("Job")
@@ -95,9 +95,9 @@ class Pollable(Protocol):
 class Helm(Generic[Job]):
     """Whose turn it is, and the jobs whose answers are awaited.
 
-    ``take``, ``pass_on``, ``ring`` and ``send_home`` are for any thread, the rest for the one at
-    the helm. ``hire`` is called when the helm is free and no worker waits for it, ``flush`` before
-    it changes hands.
+    ``take``, ``take_free``, ``pass_on``, ``ring`` and ``send_home`` are for any thread, the rest
+    for the one at the helm. ``hire`` is called when the helm is free and no worker waits for it,
+    ``flush`` before it changes hands.
     """
 
     def __init__(self, hire: Callable[[], None], flush: Callable[[], None]):
@@ -135,6 +135,19 @@ class Helm(Generic[Job]):
         self._turns.put(False)  # for the next
         return None
 
+    def take_free(self) -> Shift | None:
+        """Return the helm if it is free, and None if it is another's."""
+        try:
+            self._turns.get_nowait()
+        except Empty:
+            return None
+        return Shift(self)
+
+    @property
+    def is_free(self) -> bool:
+        """Nobody is at the helm."""
+        return not self._turns.empty()
+
     def pass_on(self) -> None:
         """Let the next worker take the helm."""
         if self._is_over:
@@ -153,6 +166,7 @@ class Helm(Generic[Job]):
 
     def ring(self) -> None:
         """Wake the worker at the helm, which has come to sleep in ``wait``."""
+        self.is_asleep = False  # from now on: one ring is enough
         with suppress(OSError):  # closed, or it has not heard the last hundred times either
             if self._bell is not None:
                 self._bell.send(b"!")

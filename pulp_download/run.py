@@ -134,12 +134,14 @@ class Run:
             self.abandon(error)
             raise
 
-    def connect(self, method: str, chunk_size: int) -> Content | Wait | Turn:
-        """Work until an answer is open. Its bytes are the caller's and are not tried again."""
+    def connect(
+        self, method: str, chunk_size: int, on_block: Callable[[], None] | None
+    ) -> Content | Wait | Awaited | Turn:
+        """Work until an answer is open, as :meth:`advance`. Its bytes are the caller's."""
         if self._steps is None:
             self._steps = self._next(lambda source: self._deliver(source, method))
         try:
-            step = self._step()
+            step = self._step(on_block)
         except BaseException as error:
             self._end(None, error)
             raise
@@ -160,15 +162,18 @@ class Run:
 
     def go_on(self) -> Delivery | Wait | Turn:
         """Work until the rest is open; raises the last failure where it is not to be had."""
-        step = self._step()
+        self._watch.may_block()
+        step = self._step(None)
         if isinstance(step, Delivery):
             self._delivery = step
+        assert not isinstance(step, Awaited)
         return step
 
-    def _step(self) -> Delivery | Wait | Turn:
+    def _step(self, on_block: Callable[[], None] | None) -> Delivery | Wait | Awaited | Turn:
         assert self._steps is not None
+        self._watch.on_block = on_block
         try:
-            while isinstance(step := next(self._steps), Awaited):
+            while isinstance(step := next(self._steps), Awaited) and on_block is None:
                 pass
         except StopIteration as end:
             delivery: Delivery = end.value

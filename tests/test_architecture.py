@@ -58,6 +58,7 @@ FLOORS = (
     ("sources",),
     ("outcome",),
     ("run",),
+    ("opening",),
     ("download",),
     ("futures", "helm", "manifests"),
     ("crew",),
@@ -84,6 +85,7 @@ ONLY_FOR_TYPES = {
     ("sources", "download"): "the sources of a run read its description",
     ("sinks", "files"): "a sink reads the writer that opened it",
     ("outcome", "download"): "a result carries its download back to the caller",
+    ("opening", "download"): "an opening reads its description",
     ("run", "download"): "a run reads its description; the description makes the run",
 }
 

@@ -95,11 +95,13 @@ class Head:
     def headers(self) -> HTTPHeaderDict:
         """All fields, repeats kept."""
         if self._headers is None:
-            pairs = (line.partition(":") for line in self._text[1:-1].split("\n") if line)
-            self._headers = HTTPHeaderDict(
-                [(name, value.strip(" \t\r")) for name, _, value in pairs]
-            )
+            self._headers = HTTPHeaderDict(self.pairs())
         return self._headers
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return all fields in their order."""
+        lines = (line.partition(":") for line in self._text[1:-1].split("\n") if line)
+        return [(name, value.strip(" \t\r")) for name, _, value in lines]
 
 
 class Wire:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 from urllib.parse import unquote
 
@@ -13,6 +15,7 @@ from pulp_download.errors import BadStatus, NotFound
 from pulp_download.streamer.asked import Asked
 from pulp_download.streamer.bridge import CHUNK
 from pulp_download.streamer.heads import Head, head_of, head_of_folder
+from pulp_download.streamer.question import Opening
 from pulp_download.streamer.supplier import Supplier
 
 Ranges = Literal["ignore", "forward"]
@@ -39,6 +42,18 @@ def _end_of(url: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class AtOnce:
+    """An opening in a single step, which blocks."""
+
+    content: Callable[[], Content]
+
+    def advance(self, on_block: Callable[[], None] | None = None) -> Content:
+        if on_block is not None:
+            on_block()
+        return self.content()
+
+
+@dataclass(frozen=True, slots=True)
 class Answering:
     """A bridge's question: what ``asked`` for, of this supplier.
 
@@ -54,14 +69,13 @@ class Answering:
     def find(self) -> Download:
         return self.supplier.get_download(self.asked.path)
 
-    def open(self, download: Download) -> Content:
+    def open(self, download: Download) -> Opening:
         if self.asked.method == "HEAD":
-            try:
-                return download.head()
-            except BadStatus as error:
-                if error.status not in _NO_HEAD:
-                    raise
-        return download.iter_content(CHUNK, headers=self._range(), resume=True)
+            return AtOnce(partial(self._head_or_get, download))
+        iter_content = getattr(type(download), "iter_content", None)
+        if iter_content is not Download.iter_content:  # the supplier's own way, whatever it does
+            return AtOnce(partial(self._get, download))
+        return download.opening(CHUNK, headers=self._range(), resume=True)
 
     def head(self, content: Content) -> Head:
         if self._is_folder(content):
@@ -78,6 +92,17 @@ class Answering:
         except (NotFound, LookupError):
             return False
         return True
+
+    def _get(self, download: Download) -> Content:
+        return download.iter_content(CHUNK, headers=self._range(), resume=True)
+
+    def _head_or_get(self, download: Download) -> Content:
+        try:
+            return download.head()
+        except BadStatus as error:
+            if error.status not in _NO_HEAD:
+                raise
+        return self._get(download)
 
     def _range(self) -> dict[str, str] | None:
         asked, validator = self.asked.range, self.asked.if_range

@@ -5,6 +5,8 @@ For Starlette, FastAPI, or alone, under servers that run on asyncio. Needs none 
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from urllib.parse import quote
 
 from pulp_download.streamer.answers import Answering, Ranges, checked_ranges
@@ -24,12 +26,13 @@ class StreamerApp:
     """Serves whatever ``supplier`` finds for a path, as it comes, verified and never on disk.
 
     At most ``max_streams`` requests are answered at a time; others get 503 at once. ``threads``
-    bounds the threads that open and read (by default one for each stream, made on demand). A client
-    that leaves no room for the next 32 KiB for ``stall_timeout`` seconds is dropped. ``ranges`` is
-    "ignore", or "forward" to relay parts of files, which are not verified. ``observer`` is called
-    with a ``Served`` for each request, in the loop's thread. A stream holds up to 128 KiB, and
-    the server what it holds; it has one of the places that its remote allows at a host until it is
-    over, so a remote for slow clients wants ``per_host`` as large as ``max_streams``.
+    bounds the threads that may block in opening and reading, beside the one that opens (by default
+    one for each stream, made on demand). A client that leaves no room for the next 32 KiB for
+    ``stall_timeout`` seconds is dropped. ``ranges`` is "ignore", or "forward" to relay parts of
+    files, which are not verified. ``observer`` is called with a ``Served`` for each request, in the
+    loop's thread. A stream holds up to 128 KiB, and the server what it holds; it has one of the
+    places that its remote allows at a host until it is over, so a remote for slow clients wants
+    ``per_host`` as large as ``max_streams``.
 
     A file that fails on the way is raised, after its head: so a server knows to break the
     connection off. May be mounted anywhere. To be used in one event loop; its threads end with the
@@ -51,7 +54,7 @@ class StreamerApp:
         self._stall_timeout = stall_timeout
         self._ranges = checked_ranges(ranges)
         self._observer = observer
-        self._pool = Pool(threads or max_streams)
+        self._pool = Pool(threads or max_streams, _soon)
         self._streams: set[Reply] = set()
         self._is_closed = False
 
@@ -113,12 +116,16 @@ class StreamerApp:
                 self._streams.discard(reply)
 
 
+def _soon(call: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_soon(call)
+
+
 def _asked(scope: Scope, target: bytes) -> Asked:
     """Return what is asked for; raises BadTarget."""
 
     def values(name: str) -> list[str]:
-        lower = name.lower().encode("ascii")
-        return [value.decode("latin-1") for key, value in scope["headers"] if key == lower]
+        wanted = name.encode("ascii")
+        return [value.decode("latin-1") for key, value in scope["headers"] if key == wanted]
 
     root = scope.get("root_path", "").rstrip("/")
     is_below = f"{scope['path']}/".startswith(f"{root}/")

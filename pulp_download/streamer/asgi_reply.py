@@ -12,11 +12,11 @@ from pulp_download.errors import Cancelled, DownloadError
 from pulp_download.printable import printable
 from pulp_download.streamer.asked import shown
 from pulp_download.streamer.awaited import Awaited
-from pulp_download.streamer.bridge import Question
 from pulp_download.streamer.failures import Refusal, refusal_of
 from pulp_download.streamer.headers import without_date
 from pulp_download.streamer.heads import HEAD_WAITS, SMALL, Head, head_of_refusal, measured
 from pulp_download.streamer.pool import Pool
+from pulp_download.streamer.question import Question
 from pulp_download.streamer.served import Observer, Served, log_failure, tell
 
 Scope = MutableMapping[str, Any]

@@ -53,22 +53,23 @@ def asked_of(
 ) -> Asked:
     """Return what a request asks for; raises BadTarget.
 
-    ``values`` gives the values of a field, ``version`` is that of HTTP, such as "1.1".
+    ``values`` gives the values of a field by its lower-case name, ``version`` is that of HTTP, such
+    as "1.1".
     """
 
     def single(name: str) -> str | None:
         found = values(name)
         return found[0] if len(found) == 1 else None
 
-    if version == "1.1" and len(values("Host")) != 1:
+    if version == "1.1" and len(values("host")) != 1:
         raise BadTarget(400, "exactly one Host is wanted")  # RFC 9112 section 3.2
     return Asked(
         method,
         path_of(target, below=below),
-        if_none_match=values("If-None-Match"),
-        if_modified_since=single("If-Modified-Since"),
-        range=single("Range"),
-        if_range=single("If-Range"),
+        if_none_match=values("if-none-match"),
+        if_modified_since=single("if-modified-since"),
+        range=single("range"),
+        if_range=single("if-range"),
     )
 
 

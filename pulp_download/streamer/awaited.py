@@ -6,9 +6,10 @@ import asyncio
 from contextlib import suppress
 
 from pulp_download.errors import Cancelled
-from pulp_download.streamer.bridge import CHUNK, Bridge, Question
+from pulp_download.streamer.bridge import CHUNK, Bridge
 from pulp_download.streamer.heads import Head
 from pulp_download.streamer.pool import Pool
+from pulp_download.streamer.question import Question
 
 
 class Awaited:

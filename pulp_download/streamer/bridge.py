@@ -15,13 +15,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
+from pulp_download.adapters.awaited import Awaited
 from pulp_download.content import Content
 from pulp_download.download import Download
 from pulp_download.errors import Cancelled
 from pulp_download.streamer.heads import SMALL, Head
 from pulp_download.streamer.pool import Pool
+from pulp_download.streamer.question import Opening, Question
 from pulp_download.watchdog import watchdog
 
 log = logging.getLogger(__name__)
@@ -38,22 +39,6 @@ TURN = 1 << 20
 # Seconds between two tries to cancel what is being opened: a run cannot be cancelled before it
 # begins, and cancelling is not remembered.
 CANCEL_EVERY = 0.05
-
-
-class Question(Protocol):
-    """What is asked of upstream on behalf of one client; called in a pool's thread."""
-
-    def find(self) -> Download:
-        """Return what is to be opened."""
-        ...
-
-    def open(self, download: Download) -> Content:
-        """Ask, and return the open answer."""
-        ...
-
-    def head(self, content: Content) -> Head:
-        """Return what the client is told before the body, and whether it gets one."""
-        ...
 
 
 class Bridge:
@@ -83,6 +68,8 @@ class Bridge:
         self._is_parked = self._is_cancelled = self._is_over = False
         self._is_quiet = False  # nothing is told before the end
         self._download: Download | None = None
+        self._opening: Opening | None = None
+        self._asked = 0.0
         self._content: Content | None = None
         self.head: Head | None = None
         self.error: BaseException | None = None
@@ -90,8 +77,8 @@ class Bridge:
         self.upstream_seconds: float | None = None
 
     def start(self) -> None:
-        """Have a thread ask the question."""
-        self._pool.submit(self._open)
+        """Have the question asked."""
+        self._pool.steer(self._open)
 
     @property
     def is_done(self) -> bool:
@@ -146,36 +133,50 @@ class Bridge:
             parts.append(chunk)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _open(self) -> None:
-        """Ask, in a pool's thread, and go on to read."""
+    def _open(self, on_block: Callable[[], None] | None) -> Awaited | None:
+        """Ask, and go on to read; a job of the pool's."""
         try:
-            self._check()
-            self._download = download = self._question.find()
-            self._pool.enter(download)
-            self._check()
-            asked = time.monotonic()
-            content = self._question.open(download)
-            self.upstream_seconds = time.monotonic() - asked
-            try:
-                head = self._question.head(content)
-            except BaseException:
-                content.close()
-                raise
+            content = self._advanced(on_block)
+            if isinstance(content, Awaited):
+                return content
+            self.upstream_seconds = time.monotonic() - self._asked
+            head = self._head_of(content)
         except BaseException as error:  # noqa: BLE001 - the loop's thread is told
             self._end(error)
-            return
+            return None
         with self._lock:
             self._content = content
             self.head = head
         if not head.has_body:
             self._close()
             self._end(None)
-            return
+            return None
         is_small = head.size is not None and head.size <= SMALL
+        if not is_small and on_block is not None:
+            on_block()
         self._is_quiet = is_small and content.is_at_hand
         if not self._is_quiet:
             self._tell()
         self._read()
+        return None
+
+    def _advanced(self, on_block: Callable[[], None] | None) -> Content | Awaited:
+        """Go on with the question, which is put now if it has not been."""
+        if self._opening is None:
+            self._check()
+            self._download = download = self._question.find()
+            self._pool.enter(download)
+            self._check()
+            self._asked = time.monotonic()
+            self._opening = self._question.open(download)
+        return self._opening.advance(on_block)
+
+    def _head_of(self, content: Content) -> Head:
+        try:
+            return self._question.head(content)
+        except BaseException:
+            content.close()
+            raise
 
     def _read(self) -> None:
         """Fill the buffer, in a pool's thread, until it is full or somebody else wants a turn."""
@@ -222,7 +223,7 @@ class Bridge:
         with self._lock:
             is_listened_to, self._is_listened_to = self._is_listened_to, False
         if is_listened_to:
-            self._wake()
+            self._pool.tell(self._wake)
 
     def _end(self, error: BaseException | None) -> None:
         """Note that nothing more comes, once."""

@@ -53,6 +53,9 @@ POLICY = {
 # Orders to nginx in front: X-Accel-Redirect makes it serve another of its files.
 POLICY_PREFIXES = ("x-accel-",)
 
+_LEFT_OUT = frozenset({*HOP_BY_HOP, *OWN, *POLICY})
+_LEFT_OUT_BUT_RANGES = _LEFT_OUT - {"accept-ranges"}
+
 # What a 304 repeats of the head that a 200 would have had (RFC 9110 section 15.4.5).
 OF_NOT_MODIFIED = frozenset({"cache-control", "date", "etag", "expires", "last-modified", "vary"})
 
@@ -67,28 +70,19 @@ def forwarded(fields: Iterable[tuple[str, str]], *, accept_ranges: bool) -> Fiel
 
     A field that is malformed is left out as a whole, for mending it would change what it says.
     """
-    pairs = list(fields)
-    left_out = {*HOP_BY_HOP, *OWN, *POLICY, *named_by_connection(pairs)}
-    if accept_ranges:
-        left_out.discard("accept-ranges")
+    left_out = _LEFT_OUT_BUT_RANGES if accept_ranges else _LEFT_OUT
+    pairs = [(name.lower(), name, value) for name, value in fields]
+    for lower, _, value in pairs:
+        if lower == "connection":
+            left_out = left_out | {option.strip().lower() for option in value.split(",")}
     return tuple(
         (name.encode("ascii"), value.strip(" \t").encode("ascii"))
-        for name, value in pairs
-        if _NAME.fullmatch(name)
-        and _VALUE.fullmatch(value)
-        and (lower := name.lower()) not in left_out
+        for lower, name, value in pairs
+        if lower not in left_out
         and not lower.startswith(POLICY_PREFIXES)
+        and _NAME.fullmatch(name)
+        and _VALUE.fullmatch(value)
     )
-
-
-def named_by_connection(fields: Iterable[tuple[str, str]]) -> set[str]:
-    """Return the lower-case names of fields that Connection says are for one hop."""
-    return {
-        option.strip().lower()
-        for name, value in fields
-        if name.lower() == "connection"
-        for option in value.split(",")
-    }
 
 
 def of_not_modified(fields: Fields) -> Fields:

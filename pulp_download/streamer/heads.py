@@ -38,11 +38,10 @@ class Head:
 
 def head_of(content: Content, asked: Asked, *, forwards_ranges: bool) -> Head:
     """Return the head for upstream's answer; 304 where the client has the file already."""
-    headers = content.headers
-    fields = forwarded(headers.iteritems(), accept_ranges=forwards_ranges)
+    fields = forwarded(content.fields, accept_ranges=forwards_ranges)
     if content.status in (200, 206) and is_unchanged(
-        headers.get("etag"),
-        headers.get("last-modified"),
+        content.header("etag"),
+        content.header("last-modified"),
         if_none_match=asked.if_none_match,
         if_modified_since=asked.if_modified_since,
     ):
@@ -87,7 +86,7 @@ def passed_on(content: Content) -> list[tuple[str, str]]:
 
     Content-Length is one of them where upstream tells it: by it a client sees that a body is cut.
     """
-    pairs = without_date(forwarded(content.headers.iteritems(), accept_ranges=False))
+    pairs = without_date(forwarded(content.fields, accept_ranges=False))
     fields = [(name.decode("ascii"), value.decode("ascii")) for name, value in pairs]
     if content.size is not None:
         fields.append(("Content-Length", str(content.size)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +18,7 @@ from pulp_download.streamer.heads import Head
 from pulp_download.streamer.pool import Pool
 from pulp_download.streamer.served import Observer, Served, tell
 from pulp_download.streamer.supplier import Supplier
+from pulp_download.streamer.twisted_calls import Calls
 from pulp_download.streamer.twisted_reply import Reply
 from pulp_download.streamer.twisted_site import LimitedSite
 
@@ -25,13 +27,14 @@ class StreamerResource(Resource):
     """Serves whatever ``supplier`` finds for a path, as it comes, verified and never on disk.
 
     At most ``max_streams`` requests are answered at a time; others get 503 at once. ``threads``
-    bounds the threads that open and read (by default one for each stream, made on demand). A client
-    that takes nothing for ``stall_timeout`` seconds is dropped. ``ranges`` is "ignore", or
-    "forward" to relay parts of files, which are not verified. ``observer`` is called with a
-    ``Served`` for each request, in the reactor's thread. A stream holds up to 128 KiB, and 96 KiB
-    in Twisted; it has one of the places that its remote allows at a host until it is over, so a
-    remote for slow clients wants ``per_host`` as large as ``max_streams``. ``pages`` are heads with
-    texts of their own, made when they are asked for, by paths that are no supplier's.
+    bounds the threads that may block in opening and reading, beside the one that opens (by default
+    one for each stream, made on demand). A client that takes nothing for ``stall_timeout`` seconds
+    is dropped. ``ranges`` is "ignore", or "forward" to relay parts of files, which are not
+    verified. ``observer`` is called with a ``Served`` for each request, in the reactor's thread. A
+    stream holds up to 128 KiB, and 96 KiB in Twisted; it has one of the places that its remote
+    allows at a host until it is over, so a remote for slow clients wants ``per_host`` as large as
+    ``max_streams``. ``pages`` are heads with texts of their own, made when they are asked for, by
+    paths that are no supplier's.
 
     A leaf; may be mounted anywhere. To be used in the reactor's thread, like all of Twisted. Ends
     with its reactor; :meth:`stop` or :meth:`close` it where it goes earlier.
@@ -61,7 +64,8 @@ class StreamerResource(Resource):
         self._observer = observer
         self._pages = pages
         self._reactor = reactor
-        self._pool = Pool(threads or max_streams)
+        self._calls = Calls(reactor)
+        self._pool = Pool(threads or max_streams, partial(reactor.callLater, 0))
         self._streams: set[Reply] = set()
         self._waiting: list[Deferred[None]] | None = None  # for all streams to be over
         self._overdue: Any = None
@@ -77,6 +81,7 @@ class StreamerResource(Resource):
         reply = Reply(
             request,
             reactor=self._reactor,
+            calls=self._calls,
             stall_timeout=self._stall_timeout,
             over=self._over,
         )
@@ -175,9 +180,13 @@ def site(
 def _asked(request: Request) -> Asked:
     """Return what is asked for; raises BadTarget."""
 
+    fields = {
+        name.lower().decode("latin-1"): raw
+        for name, raw in request.requestHeaders.getAllRawHeaders()
+    }
+
     def values(name: str) -> list[str]:
-        raw = request.requestHeaders.getRawHeaders(name.encode("ascii"), [])
-        return [value.decode("latin-1") for value in raw]
+        return [value.decode("latin-1") for value in fields.get(name, ())]
 
     return asked_of(
         request.method.decode("latin-1"),

@@ -13,11 +13,13 @@ from zope.interface import implementer
 from pulp_download.errors import Cancelled, DownloadError
 from pulp_download.printable import printable
 from pulp_download.streamer.asked import shown
-from pulp_download.streamer.bridge import Bridge, Question
+from pulp_download.streamer.bridge import Bridge
 from pulp_download.streamer.failures import STOPPING, Refusal, refusal_of
 from pulp_download.streamer.heads import HEAD_WAITS, SMALL, Head, head_of_refusal
 from pulp_download.streamer.pool import Pool
+from pulp_download.streamer.question import Question
 from pulp_download.streamer.served import Served, log_failure
+from pulp_download.streamer.twisted_calls import Calls
 from pulp_download.streamer.twisted_wire import wire_of
 
 
@@ -35,11 +37,13 @@ class Reply:
         request: Request,
         *,
         reactor: Any,
+        calls: Calls,
         stall_timeout: float,
         over: Callable[[Reply, Served], None],
     ):
         self._request = request
         self._reactor = reactor
+        self._calls = calls
         self._stall_timeout = stall_timeout
         self._tell_over = over
         self._begun = time.monotonic()
@@ -97,7 +101,7 @@ class Reply:
     # -- going on
 
     def _wake(self) -> None:
-        self._reactor.callFromThread(self._advance)
+        self._calls.soon(self._advance)
 
     def _advance(self) -> None:
         """Go on as far as upstream has brought it and the client takes it."""

@@ -13,10 +13,10 @@ from pulp_download.content import Content
 from pulp_download.errors import DownloadError
 from pulp_download.printable import printable
 from pulp_download.streamer.asked import shown
-from pulp_download.streamer.bridge import Question
 from pulp_download.streamer.failures import Refusal, refusal_of
 from pulp_download.streamer.headers import without_date
 from pulp_download.streamer.heads import SMALL, Head, head_of_refusal, measured
+from pulp_download.streamer.question import Question
 from pulp_download.streamer.served import Observer, Served, log_failure, tell
 
 
@@ -104,7 +104,7 @@ class Reply:
     def _open(self, question: Question) -> Head:
         download = question.find()
         asked = time.monotonic()
-        self._content = question.open(download)
+        self._content = question.open(download).content()
         self._upstream_seconds = time.monotonic() - asked
         return question.head(self._content)
 

@@ -62,6 +62,11 @@ def test_repeated_fields_are_kept(server: FaultServer) -> None:
     server.on("/a", reply(200, b"x", headers=[("Link", "<a>"), ("Link", "<b>")]))
     with Download(server.url("/a")).iter_content() as content:
         assert content.headers.getlist("link") == ["<a>", "<b>"]
+        assert [pair for pair in content.fields if pair[0] == "Link"] == [
+            ("Link", "<a>"),
+            ("Link", "<b>"),
+        ]
+        assert (content.header("link"), content.header("x-other")) == ("<a>, <b>", None)
 
 
 @pytest.mark.parametrize("framed", ["length", "chunked"])

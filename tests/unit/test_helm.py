@@ -100,6 +100,15 @@ def test_the_first_has_the_helm_and_the_next_waits_until_it_is_given_up(helm: He
     assert not is_free(helm)
 
 
+def test_a_helm_that_is_free_is_had_at_once_and_another_s_is_not(helm: Helm[str]) -> None:
+    shift = helm.take_free()
+    assert shift is not None
+    assert not helm.is_free
+    assert helm.take_free() is None
+    shift.end()
+    assert helm.is_free
+
+
 def test_those_who_wait_take_the_helm_one_after_the_other(helm: Helm[str]) -> None:
     arrived: list[object] = [taken(helm)]
     workers = waiting(3, helm, arrived)
@@ -397,6 +406,16 @@ def test_a_ring_wakes_the_one_who_sleeps(helm: Helm[str]) -> None:
         join(sleeping)
         assert not helm.is_asleep
         assert (helm.answered(), helm.has_parked) == (None, True)
+
+
+def test_one_ring_is_enough_until_the_next_sleep(helm: Helm[str]) -> None:
+    with pair() as (here, _):
+        helm.park(here, "a job")
+        sleeping = start(1, lambda: helm.wait(no_news))
+        wait_for(lambda: helm.is_asleep)
+        helm.ring()
+        assert not helm.is_asleep
+        join(sleeping)
 
 
 @pytest.mark.parametrize("rings", [1, 1000])

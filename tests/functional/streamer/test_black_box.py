@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -114,6 +115,60 @@ def test_a_subclass_with_logic_of_its_own(server: FaultServer, tmp_path: Path) -
         assert streamed(importer) == BODY
     (request,) = server.requests_to("/secret/pool/file")
     assert request.headers["X-Asked-By"] == "an importer"
+
+
+class Unpacked(Download):
+    """A download with a way of its own to open."""
+
+    def iter_content(self, *arguments: Any, **options: Any) -> Any:
+        opened.append(threading.current_thread().name)
+        return super().iter_content(*arguments, **options)
+
+
+opened: list[str] = []
+
+
+@pytest.mark.need("S1", "S8")
+def test_a_download_that_opens_in_a_way_of_its_own(server: FaultServer, shelf: Shelf) -> None:
+    opened.clear()
+    server.on("/f", reply(200, BODY))
+    shelf.get_download = lambda path: Unpacked(  # type: ignore[method-assign]
+        server.url("/f"), remote=shelf.remote
+    )
+    with Streamer(shelf) as streamer:
+        assert streamer.exchange(get("/f")).endswith(BODY)
+    assert len(opened) == 1
+
+
+@pytest.mark.need("S4")
+@pytest.mark.fault(211)
+def test_upstreams_that_do_not_answer_take_no_threads(server: FaultServer, shelf: Shelf) -> None:
+    gate = server.gate()
+    listed(server, shelf, "silent", BODY, steps(gate, reply(200, BODY)))
+    listed(server, shelf, "f", BODY, reply(200, BODY))
+    with Streamer(shelf, threads=1) as streamer, ThreadPoolExecutor(10) as clients:
+        answers = [clients.submit(streamer.exchange, get("/silent")) for _ in range(10)]
+        gate.wait_for(10)
+        assert streamer.exchange(get("/f")).endswith(BODY)
+        gate.open()
+        assert all(answer.result().endswith(BODY) for answer in answers)
+
+
+@pytest.mark.need("S1", "S8")
+def test_a_supplier_that_blocks_holds_up_no_other(server: FaultServer, shelf: Shelf) -> None:
+    def slowly(path: str) -> Download:
+        if path == "slow":
+            assert is_served.wait(10)
+        return find("f")
+
+    is_served, find = threading.Event(), shelf.get_download
+    listed(server, shelf, "f", BODY, reply(200, BODY))
+    shelf.get_download = slowly  # type: ignore[method-assign]
+    with Streamer(shelf) as streamer, ThreadPoolExecutor(1) as clients:
+        slow = clients.submit(streamer.exchange, get("/slow"))
+        assert streamer.exchange(get("/f")).endswith(BODY)
+        is_served.set()
+        assert slow.result().endswith(BODY)
 
 
 @pytest.mark.need("S4")

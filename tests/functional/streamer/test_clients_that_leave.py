@@ -95,16 +95,24 @@ def test_a_client_that_goes_while_a_thread_is_waited_for_asks_nobody(
     server: FaultServer, shelf: Shelf
 ) -> None:
     gate = server.gate()
-    listed(server, shelf, "f", BODY, steps(gate, reply(200, BODY)))
-    with Streamer(shelf, threads=1) as streamer, streamer.connect() as first:
-        first.sendall(get("/f"))
-        gate.wait_for(1)
-        with streamer.connect() as second:
-            second.sendall(get("/other"))
+    begun = head(200, {"Content-Length": str(len(BODY))})
+    listed(server, shelf, "f", BODY, steps(begun, gate, send(BODY)))
+    # The thread that may block, and the one at the helm, which then may as well.
+    with (
+        Streamer(shelf, threads=1) as streamer,
+        streamer.connect() as one,
+        streamer.connect() as two,
+    ):
+        for sock in (one, two):
+            sock.sendall(get("/f"))
+            assert sock.recv(4) == b"HTTP"  # its thread waits for the body now
+        with streamer.connect() as third:
+            third.sendall(get("/other"))
         streamer.wait_for_served()
         gate.open()
-        assert b"".join(iter(lambda: first.recv(65536), b"")).endswith(BODY)
-    assert shelf.asked == ["f"]
+        for sock in (one, two):
+            assert b"".join(iter(lambda: sock.recv(65536), b"")).endswith(BODY)  # noqa: B023
+    assert shelf.asked == ["f", "f"]
 
 
 @pytest.mark.fault(191)

@@ -12,6 +12,7 @@ from pulp_download import Cancelled, DigestMismatch, Download
 from pulp_download.streamer.bridge import CAPACITY, CHUNK, Bridge
 from pulp_download.streamer.heads import SMALL, Head
 from pulp_download.streamer.pool import Pool
+from pulp_download.streamer.steering import Job
 
 DOWNLOAD = Download("http://host.invalid/f")
 HEAD = Head(200, (), has_body=True)
@@ -26,6 +27,13 @@ class Later(Pool):
 
     def submit(self, work: Callable[[], None]) -> None:
         self.work.append(work)
+
+    def steer(self, job: Job) -> None:
+        self.work.append(lambda: self.assert_done(job(None)))
+
+    @staticmethod
+    def assert_done(awaited: object) -> None:
+        assert awaited is None
 
     @property
     def is_awaited(self) -> bool:
@@ -56,6 +64,9 @@ class Canned:
         self.calls.append("open")
         return self
 
+    def advance(self, on_block: object) -> Any:
+        return self
+
     def head(self, content: Any) -> Head:
         return self.given_head
 
@@ -81,8 +92,10 @@ class Canned:
 
 
 @pytest.fixture
-def pool() -> Later:
-    return Later()
+def pool() -> Iterator[Later]:
+    pool = Later()
+    yield pool
+    pool.close()
 
 
 @pytest.fixture
@@ -288,8 +301,7 @@ def test_a_pool_that_is_closed_lets_work_be_done_all_the_same() -> None:
     assert not pool.is_awaited
 
 
-def test_a_pool_knows_who_shares_a_download() -> None:
-    pool = Pool(1)
+def test_a_pool_knows_who_shares_a_download(pool: Later) -> None:
     pool.enter(DOWNLOAD)
     assert not pool.is_shared(DOWNLOAD)
     pool.enter(DOWNLOAD)

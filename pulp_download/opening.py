@@ -1,0 +1,113 @@
+"""A download that is being opened for a caller, who then reads what comes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pulp_download.adapters.awaited import Awaited
+from pulp_download.content import Content
+from pulp_download.delivery import Delivery
+from pulp_download.errors import DownloadError
+from pulp_download.remote import Remote
+from pulp_download.retries import Wait
+from pulp_download.run import Run
+from pulp_download.telling import Observer
+from pulp_download.turns import Turn
+
+if TYPE_CHECKING:
+    from pulp_download.download import Download
+
+
+class Opening:
+    """A run on its way to an open answer. Used by one thread at a time.
+
+    Whoever does not call it to its end cancels the download.
+    """
+
+    def __init__(
+        self,
+        download: Download,
+        method: str,
+        chunk_size: int,
+        headers: Mapping[str, str],
+        observer: Observer | None,
+        *,
+        resume: bool = False,
+    ):
+        self._remote = OwnedRemote(download.remote)
+        self._run = Run(download, self._remote.remote, observer, headers=headers)
+        self._method = method
+        self._chunk_size = chunk_size
+        self._resume = resume
+
+    def content(self) -> Content:
+        """Return the open answer; blocks until it is there."""
+        content = self.advance()
+        assert isinstance(content, Content)
+        return content
+
+    def advance(self, on_block: Callable[[], None] | None = None) -> Content | Awaited:
+        """Work until the answer is open, or, with ``on_block``, until there is one to wait for.
+
+        ``on_block`` is called before anything else that may take a while, also while the content is
+        read; going on before the answer begins blocks. Raises the last failure.
+        """
+        try:
+            while True:
+                step = self._run.connect(self._method, self._chunk_size, on_block)
+                if isinstance(step, Awaited):
+                    return step
+                if isinstance(step, Content):
+                    step.own(self._remote.close)
+                    step.go_on = partial(_rest, self._run) if self._resume else None
+                    return step
+                if on_block is not None:
+                    on_block()
+                    on_block = None
+                sleep(self._run, step)
+        except BaseException:
+            self._remote.close()
+            raise
+
+
+class OwnedRemote:
+    """The remote of one call: the download's, or one that is closed with the call."""
+
+    def __init__(self, remote: Remote | None):
+        self.remote = remote if remote is not None else Remote()
+        self._is_owned = remote is None
+
+    def __enter__(self) -> Remote:
+        return self.remote
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it unless it is the download's."""
+        if self._is_owned:
+            self.remote.close()
+
+
+def sleep(run: Run, wait: Wait | Turn) -> None:
+    """Block until the wait is over or the run is stopped."""
+    woken = threading.Event()
+    run.wake_by(woken.set)
+    try:
+        woken.wait(max(0.0, wait.until - time.monotonic()) if isinstance(wait, Wait) else None)
+    except BaseException as error:  # Ctrl-C, or whatever a signal's handler raises
+        run.abandon(error)
+        raise
+
+
+def _rest(run: Run, broken: Delivery, error: DownloadError) -> Delivery | None:
+    """Return the rest of a body that broke, or None where it is not worth asking for."""
+    if not run.may_go_on(broken, error):
+        return None
+    while not isinstance(step := run.go_on(), Delivery):
+        sleep(run, step)
+    return step
