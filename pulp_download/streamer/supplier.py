@@ -14,7 +14,7 @@ class Supplier(Protocol):
         """Return the download of a listed file; raise NotFound or a LookupError if there is none.
 
         Called in a pool's thread, by several at once; it may block, and then holds up others for a
-        tenth of a second at most. ``path`` is relative, decoded once, and safe: no ``.``, ``..`` or
+        fifth of a second at most. ``path`` is relative, decoded once, and safe: no ``.``, ``..`` or
         empty segments, no backslash, no control characters. It ends in ``/`` where a folder's page
         is asked for, and is empty for the root's.
         """
