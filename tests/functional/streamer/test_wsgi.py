@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import flask
@@ -136,14 +137,17 @@ def test_upstream_is_released_when_the_client_goes(
     server: FaultServer, shelf: Shelf, serve: Serve
 ) -> None:
     told = Told()
-    release(server, shelf, serve(StreamerApp(shelf, max_streams=1, observer=told)))
+    app = StreamerApp(shelf, max_streams=1, observer=told)
+    release(server, shelf, serve(app), told.wait_for)  # its place is free when it is told of
     assert [(one.path, one.is_complete, one.error) for one in told.wait_for(2)] == [
         ("/f", False, None),
         ("/next", True, None),
     ]
 
 
-def release(server: FaultServer, shelf: Shelf, serving: Any) -> None:
+def release(
+    server: FaultServer, shelf: Shelf, serving: Any, wait: Callable[[], object] | None = None
+) -> None:
     """Leave while upstream has more than anybody takes; then there is room for another."""
     last = Last(BODY)
     server.on("/f", steps(head(200, {"Content-Length": str(1 << 30)}), last))
@@ -157,6 +161,8 @@ def release(server: FaultServer, shelf: Shelf, serving: Any) -> None:
             leave(sock, "close")
             assert last.gone.wait(PATIENCE)
             assert time.monotonic() - left < LETTING_GO
+        if wait is not None:
+            wait()
         assert requests.get(site.url("/next"), timeout=10).content == BODY
 
 
