@@ -157,8 +157,9 @@ class Crew:
     def _work(self) -> None:
         self._threads.add(threading.get_ident())
         while (shift := self._helm.take()) is not None:
-            watchdog.add(shift)
             try:
+                with suppress(RuntimeError):  # no thread to be had: nobody takes the helm away
+                    watchdog.add(shift)
                 self._steer(shift)
             finally:
                 watchdog.discard(shift)

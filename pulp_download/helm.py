@@ -152,8 +152,10 @@ class Helm(Generic[Job]):
         """Let the next worker take the helm."""
         if self._is_over:
             return
-        self._flush()  # now, while nobody else can be at the helm
-        self._turns.put(True)
+        try:
+            self._flush()  # now, while nobody else can be at the helm
+        finally:
+            self._turns.put(True)
         with self._lock:
             is_awaited = self._idle > 0
         if not is_awaited:

@@ -17,6 +17,7 @@ from pulp_download.retries import Wait
 from pulp_download.run import Run
 from pulp_download.telling import Observer
 from pulp_download.turns import Turn
+from pulp_download.watchdog import Timer, watchdog
 
 if TYPE_CHECKING:
     from pulp_download.download import Download
@@ -50,11 +51,12 @@ class Opening:
         assert isinstance(content, Content)
         return content
 
-    def advance(self, on_block: Callable[[], None] | None = None) -> Content | Awaited:
+    def advance(self, on_block: Callable[[], None] | None = None) -> Content | Awaited | Aside:
         """Work until the answer is open, or, with ``on_block``, until there is one to wait for.
 
-        ``on_block`` is called before anything else that may take a while, also while the content is
-        read; going on before the answer begins blocks. Raises the last failure.
+        Or a moment, or a place at a host. ``on_block`` is called before anything else that may take
+        a while, also while the content is read; going on before the answer begins blocks. Raises
+        the last failure.
         """
         try:
             while True:
@@ -66,12 +68,38 @@ class Opening:
                     step.go_on = partial(_rest, self._run) if self._resume else None
                     return step
                 if on_block is not None:
-                    on_block()
-                    on_block = None
+                    return Aside(self._run, step)
                 sleep(self._run, step)
         except BaseException:
             self._remote.close()
             raise
+
+    def cancel(self) -> bool:
+        """Stop this opening, also one that has not begun, and no other of its download; True."""
+        self._run.cancel()
+        return True
+
+
+class Aside:
+    """A run that waits for a moment, or for a place at a host."""
+
+    __slots__ = ("_run", "_timer", "_wait")
+
+    def __init__(self, run: Run, wait: Wait | Turn):
+        self._run = run
+        self._wait = wait
+        self._timer: Timer | None = None
+
+    def wake_by(self, wake: Callable[[], None]) -> None:
+        """Have ``wake`` called when it can go on or is stopped; perhaps more than once."""
+        if isinstance(self._wait, Wait):
+            self._timer = watchdog.call_at(self._wait.until, wake)
+        self._run.wake_by(wake)
+
+    def end(self) -> None:
+        """Say that it goes on."""
+        if self._timer is not None:
+            watchdog.call_off(self._timer)
 
 
 class OwnedRemote:

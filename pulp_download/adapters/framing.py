@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import re
+import ssl
 import termios
 import time
 from collections.abc import Iterator
@@ -110,7 +111,16 @@ class Wire:
     ``buffer`` is one of BUFFER_SIZE that somebody has already.
     """
 
-    __slots__ = ("_buffer", "_deadline", "_end", "_scratch", "_socket", "_start", "watch")
+    __slots__ = (
+        "_buffer",
+        "_deadline",
+        "_end",
+        "_is_met",
+        "_scratch",
+        "_socket",
+        "_start",
+        "watch",
+    )
 
     def __init__(self, sock: Readable, buffer: memoryview | None = None):
         self._socket = sock
@@ -118,6 +128,8 @@ class Wire:
         self._start = self._end = 0
         self._scratch = bytearray(_SCRATCH_SIZE)
         self._deadline: float | None = None
+        # Whoever speaks TLS 1.3 sends tickets first, which look from outside like an answer.
+        self._is_met = not isinstance(sock, ssl.SSLSocket)
         self.watch: Watch | None = None
 
     @property
@@ -153,9 +165,8 @@ class Wire:
         watch = self.watch
         room = self._buffer[self._end :]
         # Somebody waited until the head began; whether more has come nobody knows.
-        is_hurried = watch is not None and watch.on_block is not None and (timed or self._end)
-        if watch is not None and is_hurried and not self.has_more():
-            watch.may_block()
+        if timed or self._end or not self._is_met:
+            self._hurry()
         if watch is None or not timed:
             count = self._socket.recv_into(room)
         else:
@@ -169,6 +180,14 @@ class Wire:
             watch.check()  # a socket that was shut down reads like a clean end
         self._end += count
         return count
+
+    def _hurry(self) -> None:
+        """Tell who is in a hurry that the next read may take a while, if it may."""
+        watch = self.watch
+        if watch is not None and watch.on_block is not None:
+            if not (self._is_met and self.has_more()):
+                watch.may_block()
+            self._is_met = True
 
     @contextmanager
     def hurried(self, seconds: float) -> Iterator[None]:
@@ -197,6 +216,8 @@ class Wire:
                 raise ProtocolViolation("101 without having asked to switch protocols")
             if head.status >= 200:
                 return head
+            if not self.pending:
+                self._hurry()
         raise refused(f"more than {_MAX_INTERIM} interim answers")
 
     def _next_head(self) -> Head:

@@ -20,6 +20,7 @@ from pulp_download.adapters.awaited import Awaited
 from pulp_download.content import Content
 from pulp_download.download import Download
 from pulp_download.errors import Cancelled
+from pulp_download.opening import Aside
 from pulp_download.streamer.heads import SMALL, Head
 from pulp_download.streamer.pool import Pool
 from pulp_download.streamer.question import Opening, Question
@@ -133,11 +134,11 @@ class Bridge:
             parts.append(chunk)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _open(self, on_block: Callable[[], None] | None) -> Awaited | None:
+    def _open(self, on_block: Callable[[], None] | None) -> Awaited | Aside | None:
         """Ask, and go on to read; a job of the pool's."""
         try:
             content = self._advanced(on_block)
-            if isinstance(content, Awaited):
+            if isinstance(content, (Awaited, Aside)):
                 return content
             self.upstream_seconds = time.monotonic() - self._asked
             head = self._head_of(content)
@@ -148,8 +149,10 @@ class Bridge:
             self._content = content
             self.head = head
         if not head.has_body:
-            self._close()
-            self._end(None)
+            try:
+                self._close()
+            finally:
+                self._end(None)
             return None
         is_small = head.size is not None and head.size <= SMALL
         if not is_small and on_block is not None:
@@ -160,7 +163,7 @@ class Bridge:
         self._read()
         return None
 
-    def _advanced(self, on_block: Callable[[], None] | None) -> Content | Awaited:
+    def _advanced(self, on_block: Callable[[], None] | None) -> Content | Awaited | Aside:
         """Go on with the question, which is put now if it has not been."""
         if self._opening is None:
             self._check()
@@ -248,12 +251,16 @@ class Bridge:
             self._end(Cancelled("the client left"))
 
     def _stop_opening(self) -> None:
-        """Cancel what is being opened, until it is, unless others have the same download."""
-        download = (
-            self._download
-        )  # without one, its thread sees that it is cancelled before it asks
-        if download is None or self._is_over or self._content is not None:
+        """Cancel what is being opened; where only its download can be, until it is, or not at all.
+
+        Not at all if others have the same download open.
+        """
+        opening, download = self._opening, self._download
+        if opening is None or download is None or self._is_over or self._content is not None:
+            return  # without one, its thread sees that it is cancelled before it asks
+        is_stopped = opening.cancel()
+        if is_stopped or (is_stopped is None and self._pool.is_shared(download)):
             return
-        if self._pool.is_shared(download) or download.cancel():
+        if download.cancel():
             return
         watchdog.call_at(time.monotonic() + CANCEL_EVERY, self._stop_opening)

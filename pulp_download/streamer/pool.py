@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,7 +23,7 @@ class Pool:
 
     def __init__(self, threads: int, later: Callable[[Callable[[], None]], object] | None = None):
         self._executor = ThreadPoolExecutor(threads + 1, thread_name_prefix="pulp-streamer")
-        self._steering = Steering(self._submitted)
+        self._steering = Steering(self._submitted, self._end)
         self._later = later
         self._is_due = False
         self._lock = threading.Lock()
@@ -70,8 +70,7 @@ class Pool:
         return self._openings[download] > 1
 
     def close(self) -> None:
-        """Let the threads end, each after the work it has. Does not wait."""
-        self._executor.shutdown(wait=False)
+        """Let the threads end when nothing is under way any more. Does not wait."""
         self._steering.close()
 
     def _begin(self) -> None:
@@ -80,18 +79,24 @@ class Pool:
 
     def _submitted(self, work: Callable[[], None]) -> bool:
         """Have a thread do this; False if none takes it."""
+        once = deque([work])
+
+        def take() -> Callable[[], None] | None:
+            with self._lock:
+                self._waiting -= len(once)
+                return once.pop() if once else None
 
         def begin() -> None:
-            with self._lock:
-                self._waiting -= 1
-            work()
+            if (work := take()) is not None:
+                work()
 
         with self._lock:
             self._waiting += 1
         try:
             self._executor.submit(begin)
-        except RuntimeError:
-            with self._lock:
-                self._waiting -= 1
-            return False
+        except RuntimeError:  # closed, or no more threads to be had, and then it is queued even so
+            return take() is None
         return True
+
+    def _end(self) -> None:
+        self._executor.shutdown(wait=False)

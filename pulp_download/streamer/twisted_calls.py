@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 
 class Calls:
@@ -28,4 +31,7 @@ class Calls:
     def _go(self) -> None:
         self._is_woken = False
         while self._calls:
-            self._calls.popleft()()
+            try:
+                self._calls.popleft()()
+            except Exception:  # a bug in one must not keep the others waiting
+                log.exception("a call failed")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import select
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from pulp_download import Cancelled, Content, Download, Remote
 from pulp_download.adapters.awaited import Awaited
+from pulp_download.opening import Aside
+from tests.functional.fetch import remote_for
 from tests.functional.upstream import body_of, expectations
 from tests.servers import FaultServer, head, published, reply, send, steps, truncated
 
@@ -41,7 +44,7 @@ def download(server: FaultServer, remote: Remote) -> Download:
     return Download(server.url("/f"), remote=remote, validations=expectations(BODY))
 
 
-def wait_for(awaited: Content | Awaited) -> None:
+def wait_for(awaited: Content | Awaited | Aside) -> None:
     assert isinstance(awaited, Awaited)
     assert select.select([awaited], [], [], 10)[0]
 
@@ -72,15 +75,74 @@ def test_it_says_so_before_it_connects(server: FaultServer, told: Told) -> None:
         opening.content().close()
 
 
-def test_it_says_so_before_it_waits_for_another_try(
-    server: FaultServer, remote: Remote, told: Told
-) -> None:
+def test_it_is_put_aside_until_another_try(server: FaultServer, remote: Remote, told: Told) -> None:
     server.on("/f", [reply(503), reply(200, BODY)])
     opening = download(server, remote).opening()
     wait_for(opening.advance(told))
-    content = opening.advance(told)  # waits, and asks again, in this thread
+    aside = opening.advance(told)
+    assert isinstance(aside, Aside)
+    woken = threading.Event()
+    aside.wake_by(woken.set)
+    assert woken.wait(10)
+    aside.end()
+    wait_for(opening.advance(told))
+    content = opening.advance(told)
     assert isinstance(content, Content)
-    assert len(told) == 1
+    assert told == []
+    assert b"".join(content) == BODY
+
+
+def test_put_aside_for_long_it_is_woken_to_say_that_it_was_cancelled(
+    server: FaultServer, remote: Remote, told: Told
+) -> None:
+    server.on("/f", reply(503, headers={"Retry-After": "60"}))
+    opening = download(server, remote).opening()
+    wait_for(opening.advance(told))
+    aside = opening.advance(told)
+    assert isinstance(aside, Aside)
+    woken = threading.Event()
+    aside.wake_by(woken.set)
+    assert not woken.is_set()
+    assert opening.cancel()
+    assert woken.wait(10)
+    aside.end()
+    with pytest.raises(Cancelled):
+        opening.advance(told)
+
+
+def test_one_of_two_openings_of_a_download_is_cancelled_alone_and_before_it_begins(
+    server: FaultServer, remote: Remote, told: Told
+) -> None:
+    server.on("/f", reply(200, BODY))
+    what = download(server, remote)
+    one, other = what.opening(), what.opening()
+    assert one.cancel()
+    with pytest.raises(Cancelled):
+        one.advance(told)
+    assert b"".join(other.content()) == BODY
+    assert len(server.requests_to("/f")) == 1
+
+
+def test_it_says_so_before_it_takes_what_tls_sends_first_for_an_answer(secure: FaultServer) -> None:
+    gate = secure.gate()
+    secure.on("/f", steps(gate, reply(200, BODY)))
+    with remote_for() as remote:
+        opening = download(secure, remote).opening()
+        wait_for(opening.advance(lambda: None))  # which tickets end
+        content = opening.advance(gate.open)
+        assert isinstance(content, Content)
+        assert b"".join(content) == BODY
+
+
+def test_it_says_so_before_it_waits_behind_an_interim_answer(
+    server: FaultServer, remote: Remote
+) -> None:
+    gate = server.gate()
+    server.on("/f", steps(head(103), gate, reply(200, BODY)))
+    opening = download(server, remote).opening()
+    wait_for(opening.advance(lambda: None))
+    content = opening.advance(gate.open)
+    assert isinstance(content, Content)
     assert b"".join(content) == BODY
 
 

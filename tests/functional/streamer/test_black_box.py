@@ -154,6 +154,22 @@ def test_upstreams_that_do_not_answer_take_no_threads(server: FaultServer, shelf
         assert all(answer.result().endswith(BODY) for answer in answers)
 
 
+@pytest.mark.need("S4", "S5")
+def test_streams_that_wait_for_a_place_at_their_host_take_no_threads(server: FaultServer) -> None:
+    gate = server.gate()
+    with Remote(max_retries=0, per_host=2) as remote, FaultServer() as other:
+        shelf = Shelf(remote)
+        listed(server, shelf, "f", BODY, steps(gate, reply(200, BODY)))
+        listed(other, shelf, "other", BODY, reply(200, BODY))
+        with Streamer(shelf, threads=2) as streamer, ThreadPoolExecutor(20) as clients:
+            answers = [clients.submit(streamer.exchange, get("/f")) for _ in range(20)]
+            gate.wait_for(2)
+            assert streamer.exchange(get("/other")).endswith(BODY)
+            gate.open()
+            assert all(answer.result(30).endswith(BODY) for answer in answers)
+    assert server.peak <= 2
+
+
 @pytest.mark.need("S1", "S8")
 def test_a_supplier_that_blocks_holds_up_no_other(server: FaultServer, shelf: Shelf) -> None:
     def slowly(path: str) -> Download:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pulp_download.opening import Aside
 from pulp_download.streamer.steering import Job, Steering
 from pulp_download.watchdog import watchdog
 
@@ -24,7 +25,8 @@ class Crew:
 
     def __init__(self, threads: int = 4):
         self.executor = ThreadPoolExecutor(threads)
-        self.steering = Steering(self.hire)
+        self.over = threading.Event()
+        self.steering = Steering(self.hire, self.over.set)
         self.hired = 0
 
     def hire(self, work: Callable[[], None]) -> bool:
@@ -229,3 +231,127 @@ def test_where_no_thread_is_to_be_had_the_job_waits_for_the_next(crew: Crew) -> 
     crew.steering._hire_thread = hire
     crew.do(lambda on_block: None)
     assert is_over.wait(SOON)
+
+
+class Parked(Aside):
+    """Something to wait for that a test has come about."""
+
+    def __init__(self) -> None:
+        self.is_set = threading.Event()
+        self.ends = 0
+
+    def wake_by(self, wake: Callable[[], None]) -> None:
+        self.wake = wake
+        self.is_set.set()
+
+    def end(self) -> None:
+        self.ends += 1
+
+
+def test_what_is_put_aside_holds_nobody_and_goes_on_once(crew: Crew) -> None:
+    aside, over = Parked(), threading.Event()
+    turns: list[bool] = []
+
+    def job(on_block: Callable[[], None] | None) -> Parked | None:
+        turns.append(on_block is not None)
+        if len(turns) == 1:
+            return aside
+        over.set()
+        return None
+
+    crew.do(job)
+    assert aside.is_set.wait(SOON)
+    wait_for(crew.is_free)
+    for _ in range(3):
+        aside.wake()
+    assert over.wait(SOON)
+    wait_for(crew.is_free)
+    assert (turns, aside.ends) == ([True, True], 1)
+
+
+def test_closed_it_is_over_when_what_is_under_way_is(crew: Crew) -> None:
+    connected, closed = threading.Event(), threading.Event()
+    job = Steps()
+
+    def blocks(on_block: Callable[[], None] | None) -> Any:
+        if not closed.is_set():
+            assert on_block is not None
+            on_block()
+            connected.set()
+            assert closed.wait(SOON)
+        return job(on_block)
+
+    crew.do(blocks)
+    assert connected.wait(SOON)
+    crew.steering.close()
+    closed.set()
+    wait_for(lambda: len(job.threads) == 1)
+    assert not crew.over.is_set()
+    job.answer()
+    assert job.is_over.wait(SOON)
+    assert crew.over.wait(SOON)
+
+
+def test_a_job_that_fails_is_over_and_disturbs_no_other(
+    crew: Crew, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: object) -> None:
+        raise OSError("a bug")
+
+    job = Steps()
+    crew.do(job, fails)
+    wait_for(lambda: len(job.threads) == 1)
+    job.answer()
+    assert job.is_over.wait(SOON)
+    crew.steering.close()
+    assert crew.over.wait(SOON)
+    assert "a job failed" in caplog.text
+
+
+def test_a_wake_up_that_fails_keeps_no_other(crew: Crew, caplog: pytest.LogCaptureFixture) -> None:
+    woken = threading.Event()
+
+    def fails() -> None:
+        raise OSError("a bug")
+
+    def tells(_: object) -> None:
+        crew.steering.tell(fails)
+        crew.steering.tell(woken.set)
+
+    crew.do(tells)
+    assert woken.wait(SOON)
+    assert "a wake-up failed" in caplog.text
+
+
+def test_it_goes_on_without_a_watchdog_where_no_thread_is_to_be_had(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(watchdog, "add", refused)
+    job = Steps()
+    crew.do(job)
+    wait_for(lambda: len(job.threads) == 1)
+    job.answer()
+    assert job.is_over.wait(SOON)
+    wait_for(crew.is_free)
+
+
+def test_a_thread_that_was_not_to_be_had_is_asked_for_again() -> None:
+    refusals, over = [True, True], threading.Event()
+    with ThreadPoolExecutor(1) as executor:
+
+        def hire(work: Callable[[], None]) -> bool:
+            if refusals:
+                refusals.pop()
+                return False
+            executor.submit(work)
+            return True
+
+        steering = Steering(hire, lambda: None)
+        steering.add(lambda _: over.set())
+        steering.begin()
+        assert over.wait(SOON)
+        steering.close()
+    watchdog.rest()
