@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    books,
     cancel,
     chart,
     compare,
@@ -28,6 +29,7 @@ ALONE = {
     "memory": memory.measure,
     "cancel": cancel.measure,
     "start-up": startup.measure,
+    "books": books.measure,
     "streamer large": streamer.large,
     "streamer small": streamer.small,
     "streamer first byte": streamer.first_byte,

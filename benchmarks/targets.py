@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import cancel, memory, startup, streamer
+from benchmarks import books, cancel, memory, startup, streamer
 from benchmarks.peers import CONTENDERS, US
 
 MET, NOT_MET, NOT_MEASURED = "met", "NOT met", "not measured"
@@ -212,6 +212,8 @@ TARGETS = (
            _figure("start-up", startup.IMPORT)),
     Target("start-up: single file, against requests.get", at_most(1.5, "x"),
            _figure("start-up", startup.SINGLE_FILE)),
+    Target("books: a first run, against its downloads and list", at_most(1.25, "x"),
+           _figure("books", books.BOOKS)),
     Target("streamer large: time, against nginx", at_most(2, "x"),
            _figure("streamer large", streamer.LARGE_RATIO)),
     Target("streamer small: against the requests bridge", at_least(3, "x"),
