@@ -28,6 +28,7 @@ One file::
              validations=[DigestValidation("sha256", hexdigest)]).run()
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pulp_download.batch import Batch
@@ -74,7 +75,6 @@ from pulp_download.pieces import Pieces
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.settings import Settings
-from pulp_download.sweeping import sweep_partials
 from pulp_download.telling import Observer
 from pulp_download.validations import DigestValidation, SizeValidation, Validation
 from pulp_download.version import VERSION as __version__
@@ -82,6 +82,7 @@ from pulp_download.writers import MemoryWriter, Writer
 
 if TYPE_CHECKING:
     from pulp_download.events import Event, Finished, Progressed, Started, TryFailed
+    from pulp_download.sweeping import sweep_partials
 
 __all__ = [
     "BadStatus",
@@ -142,13 +143,16 @@ __all__ = [
     "sweep_partials",
 ]
 
-_EVENTS = frozenset({"Event", "Finished", "Progressed", "Started", "TryFailed"})
+# What few programs need, by its room: every program waits while the package is imported.
+_SELDOM = {
+    "events": ("Event", "Finished", "Progressed", "Started", "TryFailed"),
+    "sweeping": ("sweep_partials",),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Find events where they are first asked for: without an observer nobody needs them."""
-    if name not in _EVENTS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from pulp_download import events
-
-    return getattr(events, name)
+    """Find what few programs need, where it is first asked for."""
+    for room, names in _SELDOM.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{room}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

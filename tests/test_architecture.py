@@ -142,6 +142,7 @@ SELDOM = {
     "pulp_download.mirrors.digest_fields",
     "pulp_download.segments",
     "pulp_download.sharing",
+    "pulp_download.sweeping",
 }
 
 # A file that a reader can hold in the head; members of a kind get files of their own.
