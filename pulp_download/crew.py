@@ -157,13 +157,8 @@ class Crew:
     def _work(self) -> None:
         self._threads.add(threading.get_ident())
         while (shift := self._helm.take()) is not None:
-            try:
-                with suppress(RuntimeError):  # no thread to be had: nobody takes the helm away
-                    watchdog.add(shift)
+            with shift:
                 self._steer(shift)
-            finally:
-                watchdog.discard(shift)
-                shift.end()
 
     def _steer(self, shift: Shift) -> None:
         """Do one thing after the other for as long as this worker is at the helm."""

@@ -22,7 +22,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
+
+from pulp_download.watchdog import watchdog
 
 Job = TypeVar("Job")
 
@@ -38,7 +40,10 @@ _BURST = 8
 
 
 class Shift:
-    """One worker's time at the helm. Ends once, by whichever thread says so first."""
+    """One worker's time at the helm, under the watchdog's eyes in a ``with`` block, which ends it.
+
+    Ends once, by whichever thread says so first.
+    """
 
     owners: tuple[object, ...] = ()  # nobody can cancel it
 
@@ -47,6 +52,15 @@ class Shift:
         self._lock = threading.Lock()
         self._since: float | None = None
         self._is_over = False
+
+    def __enter__(self) -> Self:
+        with suppress(RuntimeError):  # no thread to be had: nobody takes the helm away
+            watchdog.add(self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        watchdog.discard(self)
+        self.end()
 
     def begin_step(self) -> None:
         """Say that what comes should not take long; give up the helm where it usually does."""

@@ -113,13 +113,8 @@ class Steering:
         self._is_hired = False
         while self._has_jobs and (shift := self._helm.take_free()) is not None:
             self._thread_at_helm = threading.get_ident()
-            try:
-                with suppress(RuntimeError):  # no thread to be had: nobody takes the helm away
-                    watchdog.add(shift)
+            with shift:
                 self._steer(shift)
-            finally:
-                watchdog.discard(shift)
-                shift.end()
         self._take_down()
 
     def _steer(self, shift: Shift) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pulp_download import Cancelled, Content, Download, Remote
 from pulp_download.adapters.awaited import Awaited
-from pulp_download.opening import Aside
+from pulp_download.opening import Aside, Opening
 from tests.functional.fetch import remote_for
 from tests.functional.upstream import body_of, expectations
 from tests.servers import FaultServer, head, published, reply, send, steps, truncated
@@ -49,6 +49,16 @@ def wait_for(awaited: Content | Awaited | Aside) -> None:
     assert select.select([awaited], [], [], 10)[0]
 
 
+def put_aside(opening: Opening, told: Told) -> tuple[Aside, threading.Event]:
+    """Have an answer that is tried again later; return what is waited for, and what that sets."""
+    wait_for(opening.advance(told))
+    aside = opening.advance(told)
+    assert isinstance(aside, Aside)
+    woken = threading.Event()
+    aside.wake_by(woken.set)
+    return aside, woken
+
+
 def test_it_is_left_while_its_answer_is_awaited_and_blocks_nowhere(
     server: FaultServer, remote: Remote, told: Told
 ) -> None:
@@ -78,11 +88,7 @@ def test_it_says_so_before_it_connects(server: FaultServer, told: Told) -> None:
 def test_it_is_put_aside_until_another_try(server: FaultServer, remote: Remote, told: Told) -> None:
     server.on("/f", [reply(503), reply(200, BODY)])
     opening = download(server, remote).opening()
-    wait_for(opening.advance(told))
-    aside = opening.advance(told)
-    assert isinstance(aside, Aside)
-    woken = threading.Event()
-    aside.wake_by(woken.set)
+    aside, woken = put_aside(opening, told)
     assert woken.wait(10)
     aside.end()
     wait_for(opening.advance(told))
@@ -97,11 +103,7 @@ def test_put_aside_for_long_it_is_woken_to_say_that_it_was_cancelled(
 ) -> None:
     server.on("/f", reply(503, headers={"Retry-After": "60"}))
     opening = download(server, remote).opening()
-    wait_for(opening.advance(told))
-    aside = opening.advance(told)
-    assert isinstance(aside, Aside)
-    woken = threading.Event()
-    aside.wake_by(woken.set)
+    aside, woken = put_aside(opening, told)
     assert not woken.is_set()
     assert opening.cancel()
     assert woken.wait(10)
