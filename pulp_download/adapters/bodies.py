@@ -108,12 +108,13 @@ class LengthBody:
         return self._persistent and self._left == 0 and self._wire.pending == 0
 
     def read(self, limit: int = BUFFER_SIZE) -> memoryview:
-        wire, limit = self._wire, min(limit, self._left)
-        taken = wire.take(limit)
-        if not taken and self._left:
-            if not _fill(wire):
-                raise Truncated(self.length - self._left, self.length)
-            taken = wire.take(limit)
+        wire, left = self._wire, self._left
+        taken = wire.take(min(limit, left))
+        if not taken and left:
+            # The last read takes all there is, for what follows the last byte is surplus.
+            if not _fill(wire, limit if limit < left else BUFFER_SIZE):
+                raise Truncated(self.length - left, self.length)
+            taken = wire.take(min(limit, left))
         self._left -= len(taken)
         self.is_complete = not self._left
         return taken
@@ -141,7 +142,7 @@ class UntilCloseBody:
         wire = self._wire
         if not wire.pending and not self._has_ended:
             try:
-                self._has_ended = not wire.fill()
+                self._has_ended = not wire.fill(limit)
             except ssl.SSLEOFError:  # no close_notify: somebody cut the stream (RFC 8446, 6.1)
                 raise Truncated(self._received) from None
         taken = wire.take(limit)
@@ -178,7 +179,7 @@ class ChunkedBody:
             if self._received:
                 self._end_chunk()
             self._next_chunk()
-        if self._left and not wire.pending and not _fill(wire):
+        if self._left and not wire.pending and not _fill(wire, limit):
             raise Truncated(self._received)
         taken = wire.take(min(limit, self._left))
         self._left -= len(taken)
@@ -221,9 +222,9 @@ class ChunkedBody:
             return b""
 
 
-def _fill(wire: Wire) -> int:
+def _fill(wire: Wire, limit: int) -> int:
     """Read once; an end of file that TLS does not vouch for is an end all the same."""
     try:
-        return wire.fill()
+        return wire.fill(limit)
     except ssl.SSLEOFError:
         return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import mmap
 import re
 import ssl
 import termios
@@ -23,6 +24,9 @@ from pulp_download.watch import Watch
 
 # Bytes read at once, and kept for each connection. Large files come no faster with 384 or 512 KiB.
 BUFFER_SIZE = 1 << 18
+# Bytes asked for at once at least, and with a head at most. Whoever reads in smaller pieces than
+# the buffer, as streams do whose clients are slow, never uses the rest of it.
+_LEAST_READ = 1 << 16
 # Like curl, whose limits are 300 KiB, 5000 fields and 10 interim answers.
 _MAX_HEAD = BUFFER_SIZE
 _MAX_LINE = 1 << 16
@@ -40,6 +44,11 @@ _NOTHING = bytes(4)  # no bytes, as an int of C
 # would hand it to another thread (CPython 3.11 to 3.13).
 _SCRATCH_SIZE = 2048
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
+
+
+def new_buffer() -> memoryview:
+    """Return BUFFER_SIZE bytes that take memory only as far as they are used."""
+    return memoryview(mmap.mmap(-1, BUFFER_SIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
 class Readable(Protocol):
@@ -124,7 +133,7 @@ class Wire:
 
     def __init__(self, sock: Readable, buffer: memoryview | None = None):
         self._socket = sock
-        self._buffer = memoryview(bytearray(BUFFER_SIZE)) if buffer is None else buffer
+        self._buffer = new_buffer() if buffer is None else buffer
         self._start = self._end = 0
         self._scratch = bytearray(_SCRATCH_SIZE)
         self._deadline: float | None = None
@@ -149,10 +158,11 @@ class Wire:
         fcntl.ioctl(self._socket.fileno(), termios.FIONREAD, self._scratch)
         return self._scratch[:4] != _NOTHING
 
-    def fill(self, *, timed: bool = True) -> int:
+    def fill(self, limit: int = BUFFER_SIZE, *, timed: bool = True) -> int:
         """Read once behind what is pending; return how many bytes came, 0 at the end.
 
-        ``timed`` has the watch count the wait as one for the body.
+        Asks for ``limit`` bytes or a few more. ``timed`` has the watch count the wait as one for
+        the body.
         """
         if self._start == self._end:
             self._start = self._end = 0
@@ -163,7 +173,7 @@ class Wire:
         if self._deadline is not None:
             self._socket.settimeout(max(0.001, self._deadline - time.monotonic()))
         watch = self.watch
-        room = self._buffer[self._end :]
+        room = self._buffer[self._end : self._end + max(limit, _LEAST_READ)]
         # Somebody waited until the head began; whether more has come nobody knows.
         if timed or self._end or not self._is_met:
             self._hurry()
@@ -221,7 +231,7 @@ class Wire:
         raise refused(f"more than {_MAX_INTERIM} interim answers")
 
     def _next_head(self) -> Head:
-        if self._start == self._end and not self.fill(timed=False):
+        if self._start == self._end and not self.fill(_LEAST_READ, timed=False):
             raise NoAnswer(errno.ECONNRESET, "connection closed without an answer")
         # Nearly always one read has brought it whole, and no line is folded.
         whole = _HEAD.match(self._buffer, self._start, self._end)

@@ -39,7 +39,7 @@ class FtpBody:
         wire = self._wire
         if self.is_complete:
             return wire.take(0)
-        if not wire.pending and not self._fill():
+        if not wire.pending and not self._fill(limit):
             self._end()
             return wire.take(0)
         if self._is_part:
@@ -54,9 +54,9 @@ class FtpBody:
             raise ProtocolViolation(f"more than the {self.length} bytes that the server told of")
         return taken
 
-    def _fill(self) -> int:
+    def _fill(self, limit: int) -> int:
         try:
-            return self._wire.fill()
+            return self._wire.fill(limit)
         except ssl.SSLEOFError:
             # Nothing vouches for this end, and many servers leave it so: the length must tell.
             if self.length is None:

@@ -7,7 +7,7 @@ import ssl
 from typing import Any, Protocol, cast
 
 from pulp_download import sockets, tls
-from pulp_download.adapters.framing import BUFFER_SIZE, Wire
+from pulp_download.adapters.framing import Wire, new_buffer
 from pulp_download.adapters.ftp.dialogue import Dialogue, expected
 from pulp_download.adapters.ftp.place import Place
 from pulp_download.adapters.ftp.replies import Reply, data_port, no_tls, refusal
@@ -230,7 +230,7 @@ class Control(Dialogue):
         """Return the data connection's bytes, in this connection's own buffer."""
         assert self._data is not None
         if self._buffer is None:
-            self._buffer = memoryview(bytearray(BUFFER_SIZE))
+            self._buffer = new_buffer()
         wire = Wire(self._data, self._buffer)
         wire.watch = self.watch
         return wire

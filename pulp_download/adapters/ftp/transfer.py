@@ -19,7 +19,8 @@ class Transfer:
         self._close = close
 
     def recv(self, limit: int) -> bytes:
-        return bytes(self._wire.take(limit)) if self._wire.pending or self._wire.fill() else b""
+        wire = self._wire
+        return bytes(wire.take(limit)) if wire.pending or wire.fill(limit) else b""
 
     def __enter__(self) -> Self:
         return self
