@@ -19,7 +19,7 @@ from urllib3 import HTTPHeaderDict
 
 from pulp_download.adapters.answer import Answer, answer_of
 from pulp_download.adapters.awaited import Awaited
-from pulp_download.adapters.framing import Head
+from pulp_download.adapters.head import Head
 from pulp_download.adapters.http import HttpAdapter
 from pulp_download.adapters.watched import WatchedTimeout
 from pulp_download.auth import AsAskedFor, BearerAuth

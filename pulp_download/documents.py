@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from pulp_download.adapters.awaited import Awaited
-from pulp_download.adapters.framing import BUFFER_SIZE
+from pulp_download.adapters.wire import BUFFER_SIZE
 from pulp_download.delivery import deliver
 from pulp_download.errors import DownloadError, SizeMismatch
 from pulp_download.mirrors.mirror import Mirror

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pulp_download.adapters.awaited import Awaited
-from pulp_download.adapters.framing import BUFFER_SIZE
+from pulp_download.adapters.wire import BUFFER_SIZE
 from pulp_download.asking import Opened
 from pulp_download.delivery import Ask, Delivery
 from pulp_download.errors import (

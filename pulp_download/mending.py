@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from types import MappingProxyType
 
 from pulp_download.adapters.awaited import Awaited
-from pulp_download.adapters.framing import BUFFER_SIZE
+from pulp_download.adapters.wire import BUFFER_SIZE
 from pulp_download.asking import Opened
 from pulp_download.delivery import Ask, Delivery
 from pulp_download.edition import content_coding

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from urllib3 import HTTPHeaderDict
 
-from pulp_download.adapters.framing import Head
+from pulp_download.adapters.head import Head
 from pulp_download.asking import headers_of
 from pulp_download.errors import FailedTry
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple, TypeVar
 
 from pulp_download.adapters.awaited import Awaited
-from pulp_download.adapters.framing import BUFFER_SIZE
+from pulp_download.adapters.wire import BUFFER_SIZE
 from pulp_download.delivery import Ask, Delivery
 from pulp_download.edition import Edition, content_coding
 from pulp_download.errors import DownloadError, ProtocolViolation, WriteError

@@ -11,7 +11,8 @@ import re
 import ssl
 from typing import Protocol
 
-from pulp_download.adapters.framing import BUFFER_SIZE, Head, Wire, refused
+from pulp_download.adapters.head import Head, refused
+from pulp_download.adapters.wire import BUFFER_SIZE, Wire
 from pulp_download.errors import ProtocolViolation, Truncated
 
 log = logging.getLogger(__name__)

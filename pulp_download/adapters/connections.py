@@ -16,7 +16,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from pulp_download import sockets, tls
 from pulp_download.adapters.bodies import body_of
 from pulp_download.adapters.exchange import Exchange
-from pulp_download.adapters.framing import Wire
+from pulp_download.adapters.wire import Wire
 from pulp_download.errors import ConnectionFailed, NotAuthorized, ProtocolViolation, ProxyFailed
 from pulp_download.watch import Watch
 

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import Protocol
 
 from pulp_download.adapters.bodies import Body
-from pulp_download.adapters.framing import Head, Wire
+from pulp_download.adapters.head import Head
+from pulp_download.adapters.wire import Wire
 from pulp_download.watch import Watch
 
 # An error's or redirect's body up to this size (and within these seconds) is read to keep its

@@ -26,7 +26,7 @@ from pulp_download import (
     TransferError,
     TryFailed,
 )
-from pulp_download.adapters.framing import Wire
+from pulp_download.adapters.wire import Wire
 from tests.functional.fetch import (
     AT_ONCE,
     BODY,

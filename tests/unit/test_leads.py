@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from urllib3 import HTTPHeaderDict
 
-from pulp_download.adapters.framing import Head
+from pulp_download.adapters.head import Head
 from pulp_download.asking import Opened, Question
 from pulp_download.leads import Leads
 from pulp_download.mirrors.mirror import Mirror

@@ -14,7 +14,6 @@ from requests.exceptions import InvalidHeader
 from requests.utils import select_proxy
 
 from pulp_download.adapters.exchange import Exchange
-from pulp_download.adapters.framing import Head
 from pulp_download.adapters.ftp.body import FtpBody, NoBody
 from pulp_download.adapters.ftp.conditions import (
     Facts,
@@ -29,6 +28,7 @@ from pulp_download.adapters.ftp.place import Place, no_file, path_of, place_of
 from pulp_download.adapters.ftp.pool import Pool
 from pulp_download.adapters.ftp.replies import refusal
 from pulp_download.adapters.ftp.verbs import Verbs
+from pulp_download.adapters.head import Head
 from pulp_download.adapters.http import HttpAdapter
 from pulp_download.adapters.raw import RawAnswer
 from pulp_download.adapters.watched import watched, watching

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ssl
 
-from pulp_download.adapters.framing import BUFFER_SIZE
 from pulp_download.adapters.ftp.control import Control
+from pulp_download.adapters.wire import BUFFER_SIZE
 from pulp_download.errors import ProtocolViolation, Truncated
 
 # Seconds to wait for the server's last word on a file that is there in full. Some never say it.

@@ -7,11 +7,11 @@ import ssl
 from typing import Any, Protocol, cast
 
 from pulp_download import sockets, tls
-from pulp_download.adapters.framing import Wire, new_buffer
 from pulp_download.adapters.ftp.dialogue import Dialogue, expected
 from pulp_download.adapters.ftp.place import Place
 from pulp_download.adapters.ftp.replies import Reply, data_port, no_tls, refusal
 from pulp_download.adapters.ftp.transfer import Transfer
+from pulp_download.adapters.wire import Wire, new_buffer
 from pulp_download.errors import NotAuthorized, NotFound, ProtocolViolation
 from pulp_download.watch import Watch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Self
 
-from pulp_download.adapters.framing import Wire
+from pulp_download.adapters.wire import Wire
 
 
 class Transfer:

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.connections import WatchedConnection
-from pulp_download.adapters.framing import Head, NoAnswer, Wire, parse_head
+from pulp_download.adapters.head import Head, parse_head
 from pulp_download.adapters.idle import Idle
 from pulp_download.adapters.pools import Pool, _Stack
+from pulp_download.adapters.wire import NoAnswer, Wire
 from pulp_download.errors import Cancelled, ProtocolViolation, TimedOut
 from pulp_download.settings import TimeLimits
 from pulp_download.watch import Watch

@@ -15,7 +15,7 @@ from pulp_download.adapters.bodies import (
     UntilCloseBody,
     body_of,
 )
-from pulp_download.adapters.framing import Wire
+from pulp_download.adapters.wire import Wire
 from pulp_download.errors import ProtocolViolation, Truncated
 from tests.unit.adapters.pieces import Pieces, cut_at, places, split_anywhere
 

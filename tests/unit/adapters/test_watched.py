@@ -8,8 +8,8 @@ import pytest
 import urllib3
 
 from pulp_download.adapters.exchange import Exchange
-from pulp_download.adapters.framing import Head
 from pulp_download.adapters.ftp.body import NoBody
+from pulp_download.adapters.head import Head
 from pulp_download.adapters.watched import WatchedTimeout, watched, watching
 from pulp_download.settings import TimeLimits
 from pulp_download.watch import Watch

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pulp_download.adapters.framing import BUFFER_SIZE, Head, NoAnswer, Wire, parse_head
+from pulp_download.adapters.head import Head, parse_head
+from pulp_download.adapters.wire import BUFFER_SIZE, NoAnswer, Wire
 from pulp_download.errors import Cancelled, ProtocolViolation
 from pulp_download.settings import TimeLimits
 from pulp_download.watch import Watch

@@ -1,7 +1,7 @@
-"""The head of an HTTP/1.1 answer, as somebody must read it who stores what follows (RFC 9112).
+"""One connection's incoming bytes, and the heads among them (RFC 9112).
 
 Strict where leniency loses data: an end of file inside the head, an interim answer taken for the
-final one, a field that hides the length behind it.
+final one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from urllib3 import HTTPHeaderDict
-
+from pulp_download.adapters.head import HEAD, Head, head_of, parse_head, refused
 from pulp_download.errors import ProtocolViolation
 from pulp_download.watch import Watch
 
@@ -27,18 +26,9 @@ BUFFER_SIZE = 1 << 18
 # Bytes asked for at once at least, and with a head at most. Whoever reads in smaller pieces than
 # the buffer, as streams do whose clients are slow, never uses the rest of it.
 _LEAST_READ = 1 << 16
-# Like curl, whose limits are 300 KiB, 5000 fields and 10 interim answers.
+# Like curl, whose limits are 300 KiB and 10 interim answers.
 _MAX_HEAD = BUFFER_SIZE
-_MAX_LINE = 1 << 16
-_MAX_FIELDS = 1000
 _MAX_INTERIM = 10
-_STATUS_LINE = rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\0]*+))?\r?\n"
-# Field lines (RFC 9112 section 5). Possessive, for nothing in them can be read in two ways: a third
-# of the time. A value is all but CR, LF and NUL; said in ranges, another fifth less.
-_FIELDS = rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\x01-\t\x0b\x0c\x0e-\xff]*+\r?\n)*+"
-_HEAD = re.compile(_STATUS_LINE + b"(" + _FIELDS + rb")\r?\n")
-_WELL_FORMED = re.compile(_STATUS_LINE + _FIELDS)
-_FOLD = re.compile(rb"\r?\n[ \t]+")
 _NOTHING = bytes(4)  # no bytes, as an int of C
 # Into more than 1024 bytes an ioctl writes without giving up the interpreter's lock, where a poll
 # would hand it to another thread (CPython 3.11 to 3.13).
@@ -66,52 +56,6 @@ class Readable(Protocol):
 
 class NoAnswer(ConnectionResetError):
     """The connection ended before the first byte of an answer."""
-
-
-def refused(reason: str) -> ProtocolViolation:
-    """Return the error for an answer that its server would only give again."""
-    error = ProtocolViolation(reason)
-    error.retryable = False
-    return error
-
-
-class Head:
-    """Status line and fields of one answer.
-
-    The fields stay one text until somebody wants them all; ``get`` finds what framing asks for.
-    """
-
-    __slots__ = ("_headers", "_lower", "_text", "reason", "status", "version")
-
-    def __init__(self, version: int, status: int, reason: str, lines: str):
-        self.version = version
-        self.status = status
-        self.reason = reason
-        self._text = f"\n{lines}"
-        self._lower = self._text.lower()  # of one length with it, as all of Latin-1 is
-        self._headers: HTTPHeaderDict | None = None
-
-    def get(self, name: str) -> str | None:
-        """Return a field's value by its lower-case name, repeats joined by commas, or None."""
-        key = f"\n{name}:"
-        if key not in self._lower:
-            return None
-        before, _, after = self._lower.partition(key)
-        if key in after:
-            return self.headers[name]
-        return self._text[len(before) + len(key) :].partition("\n")[0].strip(" \t\r")
-
-    @property
-    def headers(self) -> HTTPHeaderDict:
-        """All fields, repeats kept."""
-        if self._headers is None:
-            self._headers = HTTPHeaderDict(self.pairs())
-        return self._headers
-
-    def pairs(self) -> list[tuple[str, str]]:
-        """Return all fields in their order."""
-        lines = (line.partition(":") for line in self._text[1:-1].split("\n") if line)
-        return [(name, value.strip(" \t\r")) for name, _, value in lines]
 
 
 class Wire:
@@ -234,11 +178,11 @@ class Wire:
         if self._start == self._end and not self.fill(_LEAST_READ, timed=False):
             raise NoAnswer(errno.ECONNRESET, "connection closed without an answer")
         # Nearly always one read has brought it whole, and no line is folded.
-        whole = _HEAD.match(self._buffer, self._start, self._end)
+        whole = HEAD.match(self._buffer, self._start, self._end)
         if whole is None:
             return parse_head(self._head_bytes())
         self._start = whole.end()
-        return _head_of(whole)
+        return head_of(whole)
 
     def _head_bytes(self) -> bytes:
         """Read on to the end of a head that has begun."""
@@ -273,31 +217,3 @@ class Wire:
                 raise refused(f"line is longer than {limit} bytes")
             if not self.fill():
                 return bytes(self.take(limit))
-
-
-def parse_head(raw: bytes) -> Head:
-    """Parse one answer's head, empty line included; raise ProtocolViolation for what is none."""
-    whole = _HEAD.fullmatch(raw)
-    if whole is None:
-        fields = raw.find(b"\n") + 1
-        raw = raw[:fields] + _FOLD.sub(b" ", raw[fields:])
-        whole = _HEAD.fullmatch(raw)
-    if whole is not None:
-        return _head_of(whole)
-    good = _WELL_FORMED.match(raw)
-    if good is None:
-        raise ProtocolViolation(f"malformed status line {raw[:60]!r}")
-    raise refused(f"malformed field line {raw[good.end() : good.end() + 60]!r}")
-
-
-def _head_of(whole: re.Match[bytes]) -> Head:
-    version, status, reason, fields = whole.groups()
-    text = fields.decode("latin-1")
-    if len(text) > _MAX_FIELDS and text.count("\n") > _MAX_FIELDS:
-        raise refused(f"more than {_MAX_FIELDS} fields in the head")
-    begin, end = whole.span()
-    if end - begin > _MAX_LINE:
-        status_line = whole.start(4) - begin
-        if max(status_line, *map(len, text.split("\n"))) > _MAX_LINE:
-            raise refused(f"line of the head is longer than {_MAX_LINE} bytes")
-    return Head(int(version), int(status), (reason or b"").decode("latin-1").strip(), text)
