@@ -45,7 +45,7 @@ class Content:
         self.header: Callable[[str], str | None] = delivery.opened.header
         self._watch = watch
         self.chunk_size = chunk_size
-        self._held = b""
+        self._held = delivery.ahead
         self._is_closed = self._is_left = False
         self._error: DownloadError | None = None
         self._turn = threading.Lock()
@@ -120,7 +120,8 @@ class Content:
                 self.close()
             if chunk:
                 return chunk
-        last, self._held = self._held, b""
+        size = self.chunk_size
+        last, self._held = self._held[:size], self._held[size:]
         if not last:
             raise StopIteration
         return last

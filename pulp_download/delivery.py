@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import Protocol
 
 from pulp_download.adapters.awaited import Awaited
+from pulp_download.adapters.wire import BUFFER_SIZE
 from pulp_download.asking import Opened, headers_of
 from pulp_download.errors import SizeMismatch, Truncated, UnverifiableLength, ValidationError
 from pulp_download.foreign import translate
@@ -60,7 +61,8 @@ class Delivery:
     """What comes of a question, for one thread at a time; ``close()`` lets go of the connection.
 
     ``size`` is the file's length as told by upstream, or None. ``digests`` are None until the body
-    has been read to its end and everything held. With ``checks``, which have seen what came before,
+    has been read to its end and everything held, maybe before the caller read any: then ``ahead``
+    is the body. With ``checks``, which have seen what came before,
     this is the rest of a file of ``total`` bytes, to the last of them. Raises DownloadErrors only,
     but for bugs, and has let go of everything when it does.
     """
@@ -70,6 +72,7 @@ class Delivery:
         "_end",
         "_limit",
         "_watch",
+        "ahead",
         "checks",
         "digests",
         "length_verified",
@@ -94,6 +97,7 @@ class Delivery:
         self.digests: dict[str, str] | None = None
         self._answer = opened.answer
         self._watch = watch
+        self.ahead = b""
         try:
             self.checks = checks = checks or Checks(validations)
             if not checks.judge_content and (claim := _claim(opened)) is not None:
@@ -147,6 +151,12 @@ class Delivery:
             self._give_up(error)
             raise
         return piece
+
+    def look_ahead(self) -> None:
+        """Judge a body that is at hand now, whose bytes are ``ahead`` from then on."""
+        if self.is_at_hand:
+            self.ahead = bytes(self.receive(BUFFER_SIZE))
+            self.receive(BUFFER_SIZE)  # the end, at which the checks have their say
 
     def conclude(self, checks: Checks) -> None:
         """Let checks that have seen the whole file have the last word on this part of it."""

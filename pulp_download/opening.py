@@ -40,7 +40,9 @@ class Opening:
         resume: bool = False,
     ):
         self._remote = OwnedRemote(download.remote)
-        self._run = Run(download, self._remote.remote, observer, headers=headers)
+        self._run = Run(
+            download, self._remote.remote, observer, headers=headers, looks_ahead=resume
+        )
         self._method = method
         self._chunk_size = chunk_size
         self._resume = resume

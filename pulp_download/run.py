@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Generator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened
@@ -44,6 +44,7 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 Outcome = TypeVar("Outcome")
 # What leads to an outcome, by way of moments at which there is nothing to do.
 Steps = Generator[Wait | Awaited | Turn, None, Outcome]
+Try = Generator[Awaited | Turn, None, Outcome]
 
 
 class Run:
@@ -58,9 +59,11 @@ class Run:
         headers: Mapping[str, str] | None = None,
         owner: object = None,
         place: str | None = None,
+        looks_ahead: bool = False,
     ):
         self.download = download
         self.place = place  # where it writes, for an owner who lets nobody else write there
+        self._looks_ahead = looks_ahead  # a wrong body that came with its head is a failed try
         self._remote = remote
         self._watch = Watch(remote.time_limits, (download, remote, owner))
         self._watch.speed = remote.speed
@@ -176,8 +179,7 @@ class Run:
             while isinstance(step := next(self._steps), Awaited) and on_block is None:
                 pass
         except StopIteration as end:
-            delivery: Delivery = end.value
-            return delivery
+            return cast(Delivery, end.value)
         return step
 
     def abandon(self, error: BaseException) -> None:
@@ -187,9 +189,7 @@ class Run:
         self._fetch.discard(error)
         self._end(None, error)
 
-    def _next(
-        self, action: Callable[[Mirror], Generator[Awaited | Turn, None, Outcome]]
-    ) -> Steps[Outcome]:
+    def _next(self, action: Callable[[Mirror], Try[Outcome]]) -> Steps[Outcome]:
         """Take steps until one has an outcome."""
         self._begin()
         while True:
@@ -212,7 +212,7 @@ class Run:
         conditions: Mapping[str, str],
         answers: Collection[int],
         watch: Watch | None = None,
-    ) -> Generator[Awaited | Turn, None, Opened]:
+    ) -> Try[Opened]:
         """Ask for the source, with these conditions below the caller's own.
 
         A helper has a ``watch`` of its own, and what it is told is not listened to.
@@ -227,7 +227,7 @@ class Run:
             hear=self._sources.hear if watch is None else None,
         )
 
-    def _deliver(self, source: Mirror, method: str) -> Generator[Awaited | Turn, None, Delivery]:
+    def _deliver(self, source: Mirror, method: str) -> Try[Delivery]:
         """Ask for the source on behalf of a caller, whose pace counts once the answer is there."""
         delivery = yield from deliver(
             self._remote,
@@ -241,6 +241,8 @@ class Run:
         )
         try:
             self._watch.forget_rivals()
+            if self._looks_ahead:
+                delivery.look_ahead()
         except BaseException:
             delivery.close()
             raise
@@ -264,7 +266,6 @@ class Run:
                 self._end(self._result(self._delivery), None)
 
         self._delivery = delivery
-
         content = Content(delivery, self._watch, chunk_size=chunk_size)
         if self._teller.has_observer:
             content.on_progress = self._teller.progressed

@@ -100,6 +100,47 @@ def test_it_goes_on_at_another_mirror_if_a_digest_judges(
         b"".join(content)
 
 
+SMALL = bytes(range(256))
+WRONG = SMALL[:-1] + b"!"
+
+
+def small(source: Any, remote: Remote, **options: Any) -> Content:
+    download = Download(source, remote=remote, validations=expectations(SMALL))
+    return download.iter_content(resume=True, **options)
+
+
+@pytest.mark.need("S5")
+@pytest.mark.fault(194)
+def test_a_wrong_body_that_came_with_its_head_is_a_failed_try(
+    server: FaultServer, remote: Remote
+) -> None:
+    server.on("/1", reply(200, WRONG, headers={"ETag": '"wrong"'}))
+    server.on("/2", reply(200, SMALL, headers={"ETag": '"right"'}))
+    told: list[Event] = []
+    mirrors = Mirrors([server.url("/1"), server.url("/2")])
+    with small(mirrors, remote, observer=told.append) as content:
+        assert content.is_verified  # and not one byte of it was asked for
+        assert content.headers["ETag"] == '"right"'
+        assert b"".join(content) == SMALL
+    failed = next(event for event in told if isinstance(event, TryFailed))
+    assert failed.failed.type == "DigestMismatch"
+    assert isinstance(told[-1], Finished)
+
+
+@pytest.mark.fault(194)
+def test_a_small_body_that_is_wrong_everywhere_is_not_opened(server: FaultServer) -> None:
+    server.on("/f", reply(200, WRONG))
+    with Remote(max_retries=0) as remote, pytest.raises(DigestMismatch):
+        small(server.url("/f"), remote)
+
+
+def test_what_was_judged_is_handed_out_in_chunks_too(server: FaultServer, remote: Remote) -> None:
+    server.on("/f", reply(200, SMALL))
+    with small(server.url("/f"), remote, chunk_size=100) as content:
+        assert [len(chunk) for chunk in content] == [100, 100, 56]
+        assert content.received == len(SMALL)
+
+
 @pytest.mark.fault(38, 42, 194)
 @pytest.mark.parametrize(
     "second",

@@ -164,7 +164,8 @@ def test_leaving_the_loop_lets_go(server: FaultServer, remote: Remote, how: str)
 
 @pytest.mark.need("S3")
 def test_the_last_byte_waits_for_the_verdict(server: FaultServer, shelf: Shelf) -> None:
-    listed(server, shelf, "f", b"right", reply(200, b"wrong"))
+    wrong = BODY[:-1] + b"!"
+    listed(server, shelf, "f", BODY, reply(200, wrong))
     got = []
 
     async def main() -> None:
@@ -173,7 +174,7 @@ def test_the_last_byte_waits_for_the_verdict(server: FaultServer, shelf: Shelf) 
 
     with pytest.raises(DigestMismatch):
         asyncio.run(main())
-    assert b"".join(got) == b"wron"
+    assert b"".join(got) == wrong[:-1]
 
 
 @pytest.mark.fault(192)

@@ -118,6 +118,20 @@ def test_the_next_mirror_is_tried_first(server: FaultServer, shelf: Shelf) -> No
         assert requests.get(streamer.url("/f"), timeout=10).content == BODY
 
 
+@pytest.mark.need("S3", "S5")
+@pytest.mark.fault(194, 195)
+def test_the_next_mirror_is_tried_after_a_small_file_that_is_wrong(
+    server: FaultServer, shelf: Shelf
+) -> None:
+    server.on("/stale", reply(200, b"x" * len(BODY), headers={"ETag": '"stale"'}))
+    server.on("/right", reply(200, BODY, headers={"ETag": '"right"'}))
+    shelf.put("f", Mirrors([server.url("/stale"), server.url("/right")]), BODY)
+    with Streamer(shelf) as streamer:
+        answer = requests.get(streamer.url("/f"), timeout=10)
+    assert (answer.status_code, answer.content) == (200, BODY)
+    assert answer.headers["ETag"] == '"right"'
+
+
 @pytest.mark.fault(205)
 def test_what_is_not_listed_is_404_and_nobody_is_asked(server: FaultServer, shelf: Shelf) -> None:
     with Streamer(shelf) as streamer:
