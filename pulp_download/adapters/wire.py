@@ -24,8 +24,9 @@ from pulp_download.watch import Watch
 # Bytes read at once, and kept for each connection. Large files come no faster with 384 or 512 KiB.
 BUFFER_SIZE = 1 << 18
 # Bytes asked for at once at least, and with a head at most. Whoever reads in smaller pieces than
-# the buffer, as streams do whose clients are slow, never uses the rest of it.
-_LEAST_READ = 1 << 16
+# the buffer, as streams do whose clients are slow, never uses the rest of it. Of half as many, a
+# large file took a tenth longer through a streamer.
+_LEAST_READ = 1 << 17
 # Like curl, whose limits are 300 KiB and 10 interim answers.
 _MAX_HEAD = BUFFER_SIZE
 _MAX_INTERIM = 10

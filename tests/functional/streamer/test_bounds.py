@@ -106,12 +106,14 @@ def growth_with_one_slow_client(upstream: FaultServer, seconds: float) -> int:
     return most - before
 
 
+@pytest.mark.alone
 @pytest.mark.need("S6")
 @pytest.mark.fault(192)
 def test_a_slow_client_takes_little_memory(upstream: FaultServer) -> None:
     assert growth_with_one_slow_client(upstream, 1.5) < 3 * MB
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.need("S6")
 @pytest.mark.fault(192)
@@ -134,6 +136,7 @@ def crowd(upstream: FaultServer, count: int, speed: int, seconds: float) -> tupl
     return growth, sorted(waits)[len(waits) // 2]
 
 
+@pytest.mark.alone
 @pytest.mark.need("S4")
 @pytest.mark.fault(192, 211)
 def test_a_crowd_of_slow_clients_leaves_room_for_a_fast_one(upstream: FaultServer) -> None:
@@ -142,6 +145,7 @@ def test_a_crowd_of_slow_clients_leaves_room_for_a_fast_one(upstream: FaultServe
     assert wait < 0.1
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.need("S4")
 @pytest.mark.fault(192, 211)
