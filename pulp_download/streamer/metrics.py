@@ -36,13 +36,13 @@ class Metrics:
         )
         self._upstream = Histogram(
             "pulp_download_upstream_seconds",
-            "Seconds until upstream's answer began.",
+            "Seconds until the answer began that was passed on.",
             buckets=_BUCKETS,
             registry=self.registry,
         )
         self._failures = Counter(
             "pulp_download_validation_failures",
-            "Files whose size or digest was another than expected.",
+            "Requests that failed by a file's size or digest.",
             registry=self.registry,
         )
         self._open = Gauge(
