@@ -120,10 +120,12 @@ class Content:
                 self.close()
             if chunk:
                 return chunk
-        size = self.chunk_size
-        last, self._held = self._held[:size], self._held[size:]
-        if not last:
+        if not self._held:
             raise StopIteration
+        if self._is_left:
+            raise Cancelled("closed before its end")
+        size = max(1, self.chunk_size)
+        last, self._held = self._held[:size], self._held[size:]
         return last
 
     def cancel(self) -> bool:

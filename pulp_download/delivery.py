@@ -154,9 +154,14 @@ class Delivery:
 
     def look_ahead(self) -> None:
         """Judge a body that is at hand now, whose bytes are ``ahead`` from then on."""
-        if self.is_at_hand:
+        if not self.is_at_hand:
+            return
+        try:
             self.ahead = bytes(self.receive(BUFFER_SIZE))
             self.receive(BUFFER_SIZE)  # the end, at which the checks have their say
+        except ValidationError as error:
+            error.retryable = False  # somebody waits: another place may be better, not this one
+            raise
 
     def conclude(self, checks: Checks) -> None:
         """Let checks that have seen the whole file have the last word on this part of it."""

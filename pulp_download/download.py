@@ -139,7 +139,8 @@ class Download:
         What fails before the head is tried again like a run; what fails after it is raised by the
         iteration. With ``resume``, a body that breaks is gone on with where it broke, by a run's
         rules, while the iteration blocks; what proves wrong is raised all the same, but for a body
-        that came with its head: that one fails before it is opened. ``headers`` may hold Range,
+        of a told length that came with its head: it is judged before it is opened, and a wrong one
+        looked for at the next place. ``headers`` may hold Range,
         If-Range, If-None-Match and If-Modified-Since; an answer other than 200 to them skips
         validation and is returned as it is. Close the content: until its end it has one of the
         places that the remote allows at a host.

@@ -262,13 +262,14 @@ class Run:
                     self._sources.failed(error)
                 self._end(None, error)
             else:
-                assert self._delivery is not None
-                self._end(self._result(self._delivery), None)
+                self._end(self._result(self._delivery or delivery), None)
 
         self._delivery = delivery
         content = Content(delivery, self._watch, chunk_size=chunk_size)
         if self._teller.has_observer:
             content.on_progress = self._teller.progressed
+            if delivery.ahead:
+                self._teller.progressed(delivery.received, delivery.size)
         content.when_over(ended)
         return content
 
@@ -289,8 +290,7 @@ class Run:
         watchdog.discard(self._watch)
         if self._has_begun and self._teller.has_observer:
             failure = error if isinstance(error, DownloadError) else None
-            elapsed = time.monotonic() - self._watch.started
-            self._teller.finished(result, failure, elapsed)
+            self._teller.finished(result, failure, time.monotonic() - self._watch.started)
 
     def _failed(self, error: DownloadError) -> None:
         if not isinstance(error, WriteError):

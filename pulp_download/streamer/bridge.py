@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 # processor time. Larger ones would be paid for by slow clients, whose streams are always full:
 # 200 of them take 108 to 117 MB in all, with what adapters and Twisted hold.
 CAPACITY = 131_072
-CHUNK = 65_536
+CHUNK = 66_560  # more than what Twisted takes before it has its producer pause
 LEAST = 32_768
 # Bytes after which a stream gives its thread to others that wait.
 TURN = 1 << 20

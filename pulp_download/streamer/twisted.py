@@ -31,7 +31,7 @@ class StreamerResource(Resource):
     one for each stream, made on demand). A client that takes nothing for ``stall_timeout`` seconds
     is dropped. ``ranges`` is "ignore", or "forward" to relay parts of files, which are not
     verified. ``observer`` is called with a ``Served`` for each request, in the reactor's thread. A
-    stream holds up to 128 KiB, and 96 KiB in Twisted; it has one of the places that its remote
+    stream holds up to 128 KiB, and 65 KiB in Twisted; it has one of the places that its remote
     allows at a host until it is over, so a remote for slow clients wants ``per_host`` as large as
     ``max_streams``. ``pages`` are heads with texts of their own, made when they are asked for, by
     paths that are no supplier's.

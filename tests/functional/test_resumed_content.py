@@ -15,8 +15,10 @@ from pulp_download import (
     Download,
     Finished,
     Mirrors,
+    Progressed,
     Remote,
     ServerFailed,
+    Started,
     TransferError,
     Truncated,
     TryFailed,
@@ -128,10 +130,32 @@ def test_a_wrong_body_that_came_with_its_head_is_a_failed_try(
 
 
 @pytest.mark.fault(194)
-def test_a_small_body_that_is_wrong_everywhere_is_not_opened(server: FaultServer) -> None:
+def test_a_small_body_that_is_wrong_at_the_only_place_is_not_asked_for_again(
+    server: FaultServer, remote: Remote
+) -> None:
     server.on("/f", reply(200, WRONG))
-    with Remote(max_retries=0) as remote, pytest.raises(DigestMismatch):
+    with pytest.raises(DigestMismatch):
         small(server.url("/f"), remote)
+    assert len(server.requests) == 1
+
+
+def test_what_was_judged_is_told_of_before_its_end(server: FaultServer, remote: Remote) -> None:
+    server.on("/f", reply(200, SMALL))
+    told: list[Event] = []
+    with small(server.url("/f"), remote, observer=told.append) as content:
+        b"".join(content)
+    assert [type(event) for event in told] == [Started, Progressed, Finished]
+
+
+def test_what_was_judged_is_not_handed_out_after_it_was_closed(
+    server: FaultServer, remote: Remote
+) -> None:
+    server.on("/f", reply(200, SMALL))
+    content = small(server.url("/f"), remote, chunk_size=100)
+    next(content)
+    content.close()
+    with pytest.raises(Cancelled):
+        next(content)
 
 
 def test_what_was_judged_is_handed_out_in_chunks_too(server: FaultServer, remote: Remote) -> None:

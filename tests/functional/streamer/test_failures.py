@@ -132,6 +132,21 @@ def test_the_next_mirror_is_tried_after_a_small_file_that_is_wrong(
     assert answer.headers["ETag"] == '"right"'
 
 
+@pytest.mark.fault(194, 195)
+@pytest.mark.parametrize("other", [reply(200, b"x" * len(BODY)), reply(500)])
+def test_a_file_is_absent_only_where_every_mirror_says_so(
+    server: FaultServer, shelf: Shelf, other: Script
+) -> None:
+    server.on("/other", other)
+    server.on("/absent", reply(404))
+    server.on("/gone", reply(410))
+    shelf.put("either", Mirrors([server.url("/other"), server.url("/absent")]), BODY)
+    shelf.put("neither", Mirrors([server.url("/absent"), server.url("/gone")]), BODY)
+    with Streamer(shelf) as streamer:
+        assert parted(streamer.exchange(get("/either")))[0] == 502
+        assert parted(streamer.exchange(get("/neither")))[0] == 404
+
+
 @pytest.mark.fault(205)
 def test_what_is_not_listed_is_404_and_nobody_is_asked(server: FaultServer, shelf: Shelf) -> None:
     with Streamer(shelf) as streamer:
