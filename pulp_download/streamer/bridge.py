@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 # Bytes that one stream holds at most, and reads at a time, at most and at least. Each piece costs
 # some hand-overs of the interpreter's lock; of 32 KiB always, a large file took a sixth more
 # processor time. Larger ones would be paid for by slow clients, whose streams are always full:
-# 200 of them take 108 to 117 MB in all, with what adapters and Twisted hold.
+# 200 of them take 97 to 129 MB in all, with what adapters and Twisted hold.
 CAPACITY = 131_072
 CHUNK = 66_560  # more than what Twisted takes before it has its producer pause
 LEAST = 32_768
@@ -97,7 +97,8 @@ class Bridge:
         with self._lock:
             data = self._gathered(limit)
             self._held -= len(data)
-            goes_on = self._is_parked and self._held <= self._capacity // 2
+            # Not before most is taken: for each piece it would be a thread's turn for each piece.
+            goes_on = self._is_parked and self._held < LEAST
             if goes_on:
                 self._is_parked = False
             if not data:
