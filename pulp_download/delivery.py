@@ -62,9 +62,9 @@ class Delivery:
 
     ``size`` is the file's length as told by upstream, or None. ``digests`` are None until the body
     has been read to its end and everything held, maybe before the caller read any: then ``ahead``
-    is the body. With ``checks``, which have seen what came before,
-    this is the rest of a file of ``total`` bytes, to the last of them. Raises DownloadErrors only,
-    but for bugs, and has let go of everything when it does.
+    is the body. With ``checks``, which have seen what came before, this is the rest of a file of
+    ``total`` bytes, to the last of them. Raises DownloadErrors only, but for bugs, and has let go
+    of everything when it does.
     """
 
     __slots__ = (

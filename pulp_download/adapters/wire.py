@@ -21,7 +21,8 @@ from pulp_download.adapters.head import HEAD, Head, head_of, parse_head, refused
 from pulp_download.errors import ProtocolViolation
 from pulp_download.watch import Watch
 
-# Bytes read at once, and kept for each connection. Large files come no faster with 384 or 512 KiB.
+# Bytes read at once at most, and kept for each connection. Large files come no faster with 384 or
+# 512 KiB.
 BUFFER_SIZE = 1 << 18
 # Bytes asked for at once at least, and with a head at most. Whoever reads in smaller pieces than
 # the buffer, as streams do whose clients are slow, uses the rest of it only behind a head or a line
