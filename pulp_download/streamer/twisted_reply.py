@@ -175,18 +175,18 @@ class Reply:
             self._clock = self._reactor.callLater(self._stall_timeout, self._look_at_client)
 
     def _look_at_client(self) -> None:
-        """Drop a client that has taken nothing since the last look."""
+        """Drop a client that has taken nothing for too long, whatever Twisted was given since."""
         self._clock = None
         if not self._is_paused and self._wire.room():
             return  # it is upstream that is waited for
-        left = self._moved_at + self._stall_timeout - time.monotonic()
-        taken = self._wire.taken()
-        if left <= 0 and (taken is None or taken == self._taken):
+        now, taken = time.monotonic(), self._wire.taken()
+        if taken != self._taken:
+            self._taken, self._moved_at = taken, now
+        left = self._moved_at + self._stall_timeout - now
+        if left <= 0:
             self.abort(f"the client took nothing for {self._stall_timeout:g} s")
             return
-        self._taken = taken
-        wait = left if left > 0 else self._stall_timeout
-        self._clock = self._reactor.callLater(wait, self._look_at_client)
+        self._clock = self._reactor.callLater(left, self._look_at_client)
 
     def _stop_clock(self) -> None:
         if self._clock is not None and self._clock.active():

@@ -153,7 +153,10 @@ def test_a_client_that_reads_nothing_is_dropped(server: FaultServer, shelf: Shel
 
 
 @pytest.mark.fault(192)
-def test_a_client_that_reads_slowly_is_not(server: FaultServer, shelf: Shelf) -> None:
+@pytest.mark.parametrize(("length", "pause"), [(1024, 0.02), (16_384, 0.4)])
+def test_a_client_that_reads_slowly_or_now_and_then_is_not(
+    server: FaultServer, shelf: Shelf, length: int, pause: float
+) -> None:
     server.on("/f", endless_body(length=1 << 30))
     shelf.put("f", server.url("/f"))
     with (
@@ -163,8 +166,8 @@ def test_a_client_that_reads_slowly_is_not(server: FaultServer, shelf: Shelf) ->
         sock.sendall(get("/f"))
         until = time.monotonic() + 2.2
         while time.monotonic() < until:
-            assert sock.recv(1024)
-            time.sleep(0.02)  # the pace of this client: 50 KB a second, behind larger buffers
+            assert sock.recv(length)
+            time.sleep(pause)  # the pace of this client: 50 KB a second, behind larger buffers
         assert streamer.served == []
 
 
