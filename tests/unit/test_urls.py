@@ -349,9 +349,9 @@ def test_an_origin_is_written_with_the_port_it_needs() -> None:
 @pytest.mark.parametrize("before", ["", "http://", "http://host/", "http://host/?"])
 def test_a_long_text_is_not_slow(before: str, piece: str) -> None:
     text = before + piece * (65_000 // len(piece))
-    begin = time.perf_counter()
+    begin = time.thread_time()
     redacted(text)
-    assert time.perf_counter() - begin < 0.5
+    assert time.thread_time() - begin < 0.5
 
 
 # Text that is likely to reach every branch of the parser, and text of any kind.
