@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 PYTHON_M = (sys.executable, "-m", "pulp_download")
 
 # Seconds that no run here takes; what hangs is ended and fails its test.
-PATIENCE = 20.0
+PATIENCE = 45.0
 
 # What a line of --json holds, in this order, and of which types.
 MEMBERS = {
