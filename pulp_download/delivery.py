@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.wire import BUFFER_SIZE
 from pulp_download.asking import Opened, headers_of
 from pulp_download.errors import SizeMismatch, Truncated, UnverifiableLength, ValidationError
@@ -14,7 +13,7 @@ from pulp_download.mirrors.mirror import Mirror
 from pulp_download.printable import printable
 from pulp_download.remote import Remote
 from pulp_download.settings import Settings
-from pulp_download.turns import Turn
+from pulp_download.steps import Asking
 from pulp_download.validations import Checks, Chunk, Validation
 from pulp_download.watch import Watch
 
@@ -28,11 +27,11 @@ class Ask(Protocol):
     def __call__(
         self,
         source: Mirror,
-        conditions: Mapping[str, str],
-        answers: Collection[int],
+        conditions: Mapping[str, str] | None = ...,
+        answers: Collection[int] = ...,
         watch: Watch | None = ...,
         /,
-    ) -> Generator[Awaited | Turn, None, Opened]: ...
+    ) -> Asking[Opened]: ...
 
 
 def deliver(
@@ -45,7 +44,7 @@ def deliver(
     answers: Collection[int],
     validations: Sequence[Validation],
     hear: Callable[[Opened], None] | None = None,
-) -> Generator[Awaited | Turn, None, Delivery]:
+) -> Asking[Delivery]:
     """Ask for a source, judge the status, and return what it delivers.
 
     Answers with one of ``answers`` are handed on as they are, without validation, as is a HEAD's.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
-from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.wire import BUFFER_SIZE
 from pulp_download.delivery import deliver
 from pulp_download.errors import DownloadError, SizeMismatch
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.remote import Remote
 from pulp_download.retries import Attempts, GiveUp, Wait
+from pulp_download.steps import Steps
 from pulp_download.turns import Turn
 from pulp_download.watch import Watch
 
@@ -18,9 +16,7 @@ from pulp_download.watch import Watch
 _LARGEST = 10_000_000
 
 
-def document(
-    remote: Remote, place: Mirror, watch: Watch
-) -> Generator[Awaited | Turn | Wait, None, bytes]:
+def document(remote: Remote, place: Mirror, watch: Watch) -> Steps[bytes]:
     """Fetch a document, with the remote's retries; raises the last failure."""
     attempts = Attempts(remote.retry_policy, (place,))
     while True:
@@ -37,9 +33,7 @@ def document(
             attempts.failed(place, error.at(place.url.redacted))
 
 
-def _read(
-    remote: Remote, place: Mirror, watch: Watch
-) -> Generator[Awaited | Turn | Wait, None, bytes]:
+def _read(remote: Remote, place: Mirror, watch: Watch) -> Steps[bytes]:
     turn = Turn(remote.hosts, watch)
     watch.turn, own = turn, watch.turn
     try:

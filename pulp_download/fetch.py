@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from email.utils import formatdate
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.wire import BUFFER_SIZE
 from pulp_download.asking import Opened
 from pulp_download.delivery import Ask, Delivery
@@ -31,8 +29,8 @@ from pulp_download.pieces import repairable
 from pulp_download.remote import Remote
 from pulp_download.repair import Repair, repair_of
 from pulp_download.statuses import modified
+from pulp_download.steps import Asking
 from pulp_download.telling import Teller
-from pulp_download.turns import Turn
 from pulp_download.validations import judges_content
 from pulp_download.watch import Watch
 from pulp_download.writers import Existing, Sink
@@ -44,7 +42,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_NO_CONDITIONS: Mapping[str, str] = MappingProxyType({})
 _NOT_MODIFIED = frozenset({304})
 _RANGES = frozenset({206, 416})
 
@@ -89,7 +86,7 @@ class Fetch:
 
     def attempt(
         self, source: Mirror, others: Sequence[Mirror], ask: Ask
-    ) -> Generator[Awaited | Turn, None, Delivery | Kept]:
+    ) -> Asking[Delivery | Kept]:
         """One try: open, write, verify, commit. Raises DownloadErrors, but for bugs.
 
         ``others`` are sources that parts of a large file may come from as well; ``setbacks`` are
@@ -123,7 +120,7 @@ class Fetch:
         if self._sharing is not None and delivery is not None and delivery.digests is None:
             delivery = yield from self._shared(self._sharing, source, others, ask)
             if delivery is None and self._repair is None:
-                opened = yield from ask(source, _NO_CONDITIONS, ())
+                opened = yield from ask(source)
                 delivery = self._afresh(opened, source)
         if self._repair is not None:
             delivery = yield from self._mended(self._repair, source, ask)
@@ -140,17 +137,15 @@ class Fetch:
                     sink.restart()
             sink.__exit__(type(error), error, None)
 
-    def _asked(self, source: Mirror, ask: Ask) -> Generator[Awaited | Turn, None, Opened]:
+    def _asked(self, source: Mirror, ask: Ask) -> Asking[Opened]:
         if self._existing is None:
-            return ask(source, _NO_CONDITIONS, ())
+            return ask(source)
         conditions = {"If-Modified-Since": formatdate(self._existing.mtime, usegmt=True)}
         if self._existing.etag is not None:
             conditions["If-None-Match"] = self._existing.etag
         return ask(source, conditions, _NOT_MODIFIED)
 
-    def _continued(
-        self, made: Making, source: Mirror, ask: Ask
-    ) -> Generator[Awaited | Turn, None, Delivery | None]:
+    def _continued(self, made: Making, source: Mirror, ask: Ask) -> Asking[Delivery | None]:
         """Have the rest, or whatever else the source answers.
 
         None to ask for the whole file, or for pieces of it. What came in two parts and is wrong
@@ -195,24 +190,32 @@ class Fetch:
         delivery = Delivery(opened, source, self._watch, validations, self._settings)
         if opened.status == 304:
             delivery.close()
-            return delivery
+        else:
+            self._begin(delivery)
+        return delivery
+
+    def _begin(self, delivery: Delivery) -> None:
+        """Store the whole of an answer, unless it is to be fetched in parts."""
         sink = self._sink
         assert sink is not None
-        if self._is_touched:
-            sink.restart()
-            self._made = None
-        self._is_touched = True
-        if self._may_share:
-            from pulp_download.sharing import shared  # which only large files need
+        try:
+            if self._is_touched:
+                sink.restart()
+                self._made = None
+            self._is_touched = True
+            if self._may_share:
+                from pulp_download.sharing import shared  # which only large files need
 
-            self._sharing = shared(delivery, sink, self._validations, self._remote, self._watch)
-        if self._sharing is None:
-            self._stored(delivery)
-        return delivery
+                self._sharing = shared(delivery, sink, self._validations, self._remote, self._watch)
+            if self._sharing is None:
+                self._stored(delivery)
+        except BaseException:
+            delivery.close()
+            raise
 
     def _shared(
         self, sharing: Sharing, source: Mirror, others: Sequence[Mirror], ask: Ask
-    ) -> Generator[Awaited | Turn, None, Delivery | None]:
+    ) -> Asking[Delivery | None]:
         """Have the file in parts; None for a clean start, or for pieces of it."""
         try:
             return (yield from sharing.attempt(source, others, ask, self._teller))
@@ -230,7 +233,6 @@ class Fetch:
         """Write what passes the checks, until everything held; remember what is left if not."""
         sink = self._sink
         assert sink is not None
-        self._is_touched = True
         began = delivery.checks.received
         try:
             piece = delivery.receive(BUFFER_SIZE)
@@ -258,9 +260,7 @@ class Fetch:
         if own is not None:
             raise own from None
 
-    def _mended(
-        self, repair: Repair, source: Mirror, ask: Ask
-    ) -> Generator[Awaited | Turn, None, Delivery]:
+    def _mended(self, repair: Repair, source: Mirror, ask: Ask) -> Asking[Delivery]:
         """Have wrong pieces fetched again, and the whole judged."""
         assert self._sink is not None
         mending = Mending(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
-from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.wire import BUFFER_SIZE
 from pulp_download.asking import Opened
 from pulp_download.delivery import Ask, Delivery
@@ -14,13 +12,12 @@ from pulp_download.mirrors.mirror import Mirror
 from pulp_download.ranges import Span, part_of
 from pulp_download.repair import Repair
 from pulp_download.settings import Settings
+from pulp_download.steps import Asking
 from pulp_download.telling import Teller
-from pulp_download.turns import Turn
 from pulp_download.validations import Checks, Validation
 from pulp_download.watch import Watch
 from pulp_download.writers import Sink
 
-_NO_CONDITIONS: Mapping[str, str] = MappingProxyType({})
 _RANGES = frozenset({206, 416})
 
 
@@ -43,7 +40,7 @@ class Mending:
         self._watch = watch
         self._teller = teller
 
-    def from_source(self, source: Mirror, ask: Ask) -> Generator[Awaited | Turn, None, Delivery]:
+    def from_source(self, source: Mirror, ask: Ask) -> Asking[Delivery]:
         """Fetch what is missing; return the last answer, of a file that is whole and verified.
 
         Each span is asked for by itself. A source that answers with the whole file is read, and
@@ -56,7 +53,7 @@ class Mending:
             opened = yield from ask(source, {"Range": span.asked}, _RANGES)
             if opened.status != 200 and not self._is_part(opened, span):
                 opened.answer.drain()
-                opened = yield from ask(source, _NO_CONDITIONS, ())
+                opened = yield from ask(source)
             delivery = self._taken(opened, source, span.start if opened.status == 206 else 0)
             if opened.status == 200:
                 break

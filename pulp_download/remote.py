@@ -27,6 +27,7 @@ from pulp_download.session import Session
 from pulp_download.settings import Settings
 from pulp_download.speed import SpeedLimit
 from pulp_download.statuses import error_of
+from pulp_download.steps import Asking
 from pulp_download.turns import Turn
 from pulp_download.urls import FTP_SCHEMES, URL, Origin
 from pulp_download.watch import Watch
@@ -95,7 +96,7 @@ class Remote:
         headers: Mapping[str, str] | None = None,
         answers: Collection[int] = (),
         hear: Callable[[Opened], None] | None = None,
-    ) -> Generator[Awaited | Turn, None, Opened]:
+    ) -> Asking[Opened]:
         """Ask a mirror; return the answer, once its head is there, if it is 200 or of ``answers``.
 
         A generator, which yields while an answer is awaited: going on blocks until it begins.

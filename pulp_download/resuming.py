@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 
-from pulp_download.adapters.awaited import Awaited
 from pulp_download.delivery import Ask, Delivery
 from pulp_download.errors import DownloadError, Truncated, ValidationError
 from pulp_download.making import Making, left_by
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.settings import Settings
-from pulp_download.turns import Turn
+from pulp_download.steps import Asking
 from pulp_download.validations import Validation, judges_content
 from pulp_download.watch import Watch
 
@@ -37,7 +36,7 @@ class Resuming:
         self._made = None if error.final else left_by(broken, error, self._made)
         return self._made is not None
 
-    def from_source(self, source: Mirror, ask: Ask) -> Generator[Awaited | Turn, None, Delivery]:
+    def from_source(self, source: Mirror, ask: Ask) -> Asking[Delivery]:
         """Have the rest of this source; raises Truncated where it has none that fits."""
         made = self._made
         assert made is not None

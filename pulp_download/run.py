@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened
@@ -27,6 +27,7 @@ from pulp_download.result import Result
 from pulp_download.resuming import Resuming
 from pulp_download.retries import Wait
 from pulp_download.sources import Sources
+from pulp_download.steps import Asking, Outcome, Steps
 from pulp_download.telling import SILENT, Observer, Teller
 from pulp_download.turns import Turn
 from pulp_download.watch import Watch
@@ -40,11 +41,6 @@ log = logging.getLogger(__name__)
 # Statuses that are handed on as they are: answers to conditions and ranges.
 _ANSWERS_TO_CONDITIONS = frozenset({206, 304, 412, 416})
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-
-Outcome = TypeVar("Outcome")
-# What leads to an outcome, by way of moments at which there is nothing to do.
-Steps = Generator[Wait | Awaited | Turn, None, Outcome]
-Try = Generator[Awaited | Turn, None, Outcome]
 
 
 class Run:
@@ -189,7 +185,7 @@ class Run:
         self._fetch.discard(error)
         self._end(None, error)
 
-    def _next(self, action: Callable[[Mirror], Try[Outcome]]) -> Steps[Outcome]:
+    def _next(self, action: Callable[[Mirror], Asking[Outcome]]) -> Steps[Outcome]:
         """Take steps until one has an outcome."""
         self._begin()
         while True:
@@ -209,10 +205,10 @@ class Run:
     def _ask(
         self,
         source: Mirror,
-        conditions: Mapping[str, str],
-        answers: Collection[int],
+        conditions: Mapping[str, str] | None = None,
+        answers: Collection[int] = (),
         watch: Watch | None = None,
-    ) -> Try[Opened]:
+    ) -> Asking[Opened]:
         """Ask for the source, with these conditions below the caller's own.
 
         A helper has a ``watch`` of its own, and what it is told is not listened to.
@@ -227,7 +223,7 @@ class Run:
             hear=self._sources.hear if watch is None else None,
         )
 
-    def _deliver(self, source: Mirror, method: str) -> Try[Delivery]:
+    def _deliver(self, source: Mirror, method: str) -> Asking[Delivery]:
         """Ask for the source on behalf of a caller, whose pace counts once the answer is there."""
         delivery = yield from deliver(
             self._remote,

@@ -11,10 +11,9 @@ whole being judged afterwards, for its parts may come from different mirrors.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from pulp_download.adapters.awaited import Awaited
 from pulp_download.adapters.wire import BUFFER_SIZE
 from pulp_download.delivery import Ask, Delivery
 from pulp_download.edition import Edition, content_coding
@@ -23,13 +22,12 @@ from pulp_download.mirrors.mirror import Mirror
 from pulp_download.ranges import Span, part_of
 from pulp_download.remote import Remote
 from pulp_download.shares import Share, Shares
+from pulp_download.steps import Asking, Outcome
 from pulp_download.turns import Turn
 from pulp_download.validations import Checks
 from pulp_download.watch import Watch
 from pulp_download.watchdog import watchdog
 from pulp_download.writers import Sink
-
-Outcome = TypeVar("Outcome")
 
 # Setbacks after which a source is not asked for parts any more in this try.
 _PATIENCE = 3
@@ -111,7 +109,7 @@ class Segments:
     def receive(
         self, delivery: Delivery, share: Share, after_each: Callable[[], None] = lambda: None
     ) -> None:
-        """Write what a delivery has of a part, as much of it as nobody else takes."""
+        """Write what a delivery has of a part, as much of it as nobody else takes; close it."""
         shares = self._shares
         try:
             while allowed := shares.reserve(share, BUFFER_SIZE):
@@ -127,9 +125,7 @@ class Segments:
         finally:
             delivery.close()
 
-    def part(
-        self, source: Mirror, share: Share, watch: Watch
-    ) -> Generator[Awaited | Turn, None, Delivery]:
+    def part(self, source: Mirror, share: Share, watch: Watch) -> Asking[Delivery]:
         """Ask for a part; return an answer that has its bytes and no others."""
         span = Span(share.position, share.stop)
         conditions = {"Range": span.asked}
@@ -213,7 +209,7 @@ class Segments:
 _PARTS = frozenset({206})
 
 
-def _driven(steps: Generator[Awaited | Turn, None, Outcome], watch: Watch) -> Outcome:
+def _driven(steps: Asking[Outcome], watch: Watch) -> Outcome:
     """Go through the steps of a request in this thread, which waits."""
     woken = threading.Event()
     while True:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 
-from pulp_download.adapters.awaited import Awaited
 from pulp_download.delivery import Ask, Delivery
 from pulp_download.edition import edition_of
 from pulp_download.mirrors.mirror import Mirror
@@ -12,8 +11,8 @@ from pulp_download.remote import Remote
 from pulp_download.repair import Repair, repair_of
 from pulp_download.segments import Segments, Setback
 from pulp_download.shares import Shares
+from pulp_download.steps import Asking
 from pulp_download.telling import Teller
-from pulp_download.turns import Turn
 from pulp_download.validations import Validation, judges_content
 from pulp_download.watch import Watch
 from pulp_download.writers import Sink
@@ -50,10 +49,8 @@ class Sharing:
 
     def attempt(
         self, source: Mirror, others: Sequence[Mirror], ask: Ask, teller: Teller
-    ) -> Generator[Awaited | Turn, None, Delivery]:
+    ) -> Asking[Delivery]:
         """Fetch what is missing, from this source and with helpers from all; judge the whole."""
-        self._watch.may_block()
-        self._watch.forget_rivals()  # what helpers bring does not count as this try's
         is_judged = judges_content(self._validations)
         sources = [*dict.fromkeys([source, *others])] if is_judged else [self._first]
         segments = Segments(
@@ -67,9 +64,12 @@ class Sharing:
             self._watch,
         )
         try:
+            self._watch.may_block()
+            self._watch.forget_rivals()  # what helpers bring does not count as this try's
             segments.start(self._remote.settings.segments - 1)
             yield from self._own_parts(segments, source, self._telling(teller, segments))
         finally:
+            self._let_go()
             segments.stop()
             self.setbacks += segments.setbacks
         segments.check()
@@ -91,7 +91,7 @@ class Sharing:
 
     def _own_parts(
         self, segments: Segments, source: Mirror, tell: Callable[[], None]
-    ) -> Generator[Awaited | Turn, None, None]:
+    ) -> Asking[None]:
         """Fetch parts until nobody has anything left to do."""
         while not self._shares.is_done:
             tell()
@@ -108,6 +108,13 @@ class Sharing:
                 segments.receive(delivery, share, tell)
             finally:
                 self._shares.end(share)
+
+    def _let_go(self) -> None:
+        """Close the answer that was there at the beginning, if nobody has come to read it."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            self._shares.end(begun)
+            self._delivery.close()
 
     def _telling(self, teller: Teller, segments: Segments) -> Callable[[], None]:
         def tell() -> None:

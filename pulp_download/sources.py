@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pulp_download.adapters.awaited import Awaited
 from pulp_download.asking import Opened
 from pulp_download.documents import document
 from pulp_download.errors import DownloadError, FailedTry
@@ -15,6 +14,7 @@ from pulp_download.mirrors.mirror import Mirror, Relative, resolved
 from pulp_download.remote import Remote
 from pulp_download.retries import Attempts, GiveUp, RetryPolicy, Wait
 from pulp_download.rivals import Rivals
+from pulp_download.steps import Steps
 from pulp_download.turns import Turn
 from pulp_download.urls import URL
 from pulp_download.validations import expected_size
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Places = Generator[Wait | Awaited | Turn, None, Mirror | None]
+Places = Steps[Mirror | None]
 
 # Seconds between two looks at whether somebody else has read the remote's mirror list.
 _LOOK = 0.05
@@ -142,9 +142,7 @@ class Sources:
         self._remote.hosts.release(self._turn, error)
         self._watch.turn = self._turn.wake = None
 
-    def _resolved(
-        self, mirrors: Sequence[Mirror]
-    ) -> Generator[Wait | Awaited | Turn, None, Sequence[Mirror]]:
+    def _resolved(self, mirrors: Sequence[Mirror]) -> Steps[Sequence[Mirror]]:
         """Return where to ask, relative places below each base."""
         if all(type(mirror.url) is URL for mirror in mirrors):
             return mirrors
@@ -168,9 +166,7 @@ class Sources:
             return tuple(resolved(mirrors, bases.given))
         return tuple(resolved(mirrors, bases.known))
 
-    def _follow(
-        self, leads: Leads, attempts: Attempts
-    ) -> Generator[Wait | Awaited | Turn, None, None]:
+    def _follow(self, leads: Leads, attempts: Attempts) -> Steps[None]:
         """Take the places that answers named; read a metalink when nothing else is untried."""
         if not attempts.untried and leads.metalink is not None:
             name = self.current.absolute.path.rpartition("/")[2]

@@ -46,7 +46,7 @@ FLOORS = (
     ("hosts",),
     ("rivals", "state"),
     ("adapters", "redirects"),
-    ("session",),
+    ("session", "steps"),
     ("asking",),
     ("result",),
     ("remote",),

@@ -175,7 +175,8 @@ def test_ftp_and_http_and_files_come_in_one_batch(
         ftps.publish(f"/{number}", body)
         # explicit TLS is asked for by the scheme on port 21 only, which is not ours to bind
         places += [(number, one.url(f"/{number}")) for one in (server, ftp)]
-    with remote_for() as remote, remote_for(ftp_tls=True) as secure:
+    # so many connections are kept idle, which eight to each of two servers fit into
+    with remote_for(per_host=16) as remote, remote_for(ftp_tls=True) as secure:
         downloads = [
             *(
                 Download(url, MemoryWriter(), remote=remote, attachment=number,

@@ -18,8 +18,12 @@ from pulp_download import (
     TimedOut,
     Truncated,
     TryFailed,
+    WriteError,
 )
 from pulp_download.events import Event
+from pulp_download.validations import Chunk
+from pulp_download.writers import MemorySink
+from tests.functional.upstream import expectations
 from tests.servers import FaultServer, reply, stalled_body, truncated
 
 BODY = bytes(1000)
@@ -125,6 +129,42 @@ def test_a_remote_closed_under_a_run_cancels_it(server: FaultServer) -> None:
 
     with pytest.raises(Cancelled):
         Download(server.url("/a"), Closing(), remote=remote).run()
+
+
+class Into(MemoryWriter):
+    """Writes into this sink."""
+
+    def __init__(self, sink: MemorySink):
+        super().__init__()
+        self._sink = sink
+
+    def open(self) -> MemorySink:
+        return self._sink
+
+
+def test_an_answer_that_is_stopped_before_it_is_shared_is_let_go_of(server: FaultServer) -> None:
+    class Stopping(MemorySink):
+        def write(self, chunk: Chunk) -> None:
+            assert download.cancel()  # the first write makes room, before a helper is started
+
+    body = bytes(2_000_000)
+    server.default(reply(200, body))
+    with Remote(segments=4, segments_from=1_000_000) as remote:
+        writer = Into(Stopping(lambda value: None))
+        download = Download(server.url("/a"), writer, remote=remote, validations=expectations(body))
+        with pytest.raises(Cancelled):
+            download.run()
+
+
+def test_an_answer_that_nothing_can_be_written_of_is_let_go_of(server: FaultServer) -> None:
+    class Stuck(MemorySink):
+        def restart(self) -> None:
+            raise WriteError("stuck")
+
+    server.default(truncated(BODY, sent=10))
+    with Remote(max_retries=5) as remote, pytest.raises(WriteError):
+        Download(server.url("/a"), Into(Stuck(lambda value: None)), remote=remote).run()
+    assert len(server.requests) == 2
 
 
 def test_a_host_of_ones_own_is_the_only_one(server: FaultServer) -> None:
