@@ -82,7 +82,8 @@ def test_an_example_runs_offline_and_leaves_nothing_behind(name: str, tmp_path: 
     ended = Command(tmp_path)(program=strict, env={"TMPDIR": str(tmp_path)})
 
     assert re.sub(r":\d+/", ":PORT/", ended.text) == SAID[name]
-    assert ended.stderr == ""
+    # asyncio's debug mode, which belongs to -X dev, tells how slow this machine is at the moment
+    assert [line for line in ended.stderr.splitlines() if not line.startswith("Executing <")] == []
     assert list(tmp_path.iterdir()) == []
 
 
