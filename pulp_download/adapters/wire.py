@@ -21,8 +21,8 @@ from pulp_download.adapters.head import HEAD, Head, head_of, parse_head, refused
 from pulp_download.errors import ProtocolViolation
 from pulp_download.watch import Watch
 
-# Bytes read at once at most, and kept for each connection. With 256 KiB large files take 3 % longer,
-# for threads hand the interpreter to each other more often; 1 MiB would gain another 3 %.
+# Bytes read at once at most, and kept for each connection. With 256 KiB large files take 3 % more
+# time, for threads hand the interpreter to each other more often; 1 MiB would gain another 2 %.
 BUFFER_SIZE = 3 << 17
 # Bytes asked for at once at least, and with a head at most. Whoever reads in smaller pieces than
 # the buffer, as streams do whose clients are slow, uses the rest of it only behind a head or a line
@@ -41,8 +41,8 @@ _END_OF_HEAD = re.compile(rb"\n\r?\n")
 def new_buffer() -> memoryview:
     """Return BUFFER_SIZE bytes; those behind the first _LEAST_READ take memory when they are used.
 
-    Where the kernel has to find memory while it copies, TCP takes the reader for a slow one, and has
-    less ready for each read as long as the connection lasts. So the first reads find it there.
+    Where the kernel has to find memory while it copies, TCP takes the reader for a slow one, and
+    has less ready for each read as long as the connection lasts. So the first reads find it there.
     """
     buffer = memoryview(mmap.mmap(-1, BUFFER_SIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
     pages = buffer[: _LEAST_READ : mmap.PAGESIZE]
