@@ -105,12 +105,14 @@ def parse() -> argparse.Namespace:
     arguments.names = arguments.names or BY_DEFAULT
     # In the order of the table, and ours whether it is named or not.
     chosen = {peers.US, *arguments.contenders}
-    for what, unknown in (
-        ("measurement", set(arguments.names) - set(names)),
-        ("contender", chosen - set(peers.CONTENDERS)),
+    for what, given, known in (
+        ("measurement", arguments.names, names),
+        ("contender", chosen, peers.CONTENDERS),
     ):
-        if unknown:
-            parser.error(f"no such {what}: {', '.join(sorted(unknown))}")
+        if unknown := set(given).difference(known):
+            parser.error(
+                f"no such {what}: {', '.join(sorted(unknown))} (there are {', '.join(known)})"
+            )
     arguments.contenders = [key for key in peers.CONTENDERS if key in chosen]
     return arguments
 

@@ -107,7 +107,7 @@ class Delivery:
                 self.size = _announced(opened.header("content-length") or "")
             expected = checks.expected_size
             self._end = total
-            self._limit = settings.max_size if expected is None else None
+            self._limit = settings.max_size if expected is None else expected
             self.length_verified = (
                 checks.judge_content
                 or expected is not None
@@ -136,6 +136,8 @@ class Delivery:
         try:
             if self._watch.speed is not None:
                 limit = min(limit, self._watch.speed.piece)
+            if self._limit is not None:  # one byte more is as much too many as a thousand
+                limit = min(limit, self._limit - self.checks.received + 1)
             piece = b"" if self._answer.is_complete else self._answer.receive(limit)
             if piece:
                 self.checks.update(piece)
