@@ -71,7 +71,6 @@ from pulp_download.errors import (
 from pulp_download.files import FileWriter
 from pulp_download.futures import DownloadFuture
 from pulp_download.mirrors.mirror import Mirror, Mirrors
-from pulp_download.pieces import Pieces
 from pulp_download.remote import Remote
 from pulp_download.result import Result
 from pulp_download.settings import Settings
@@ -82,6 +81,7 @@ from pulp_download.writers import MemoryWriter, Writer
 
 if TYPE_CHECKING:
     from pulp_download.events import Event, Finished, Progressed, Started, TryFailed
+    from pulp_download.pieces import Pieces
     from pulp_download.sweeping import sweep_partials
 
 __all__ = [
@@ -146,6 +146,7 @@ __all__ = [
 # What few programs need, by its room: every program waits while the package is imported.
 _SELDOM = {
     "events": ("Event", "Finished", "Progressed", "Started", "TryFailed"),
+    "pieces": ("Pieces",),
     "sweeping": ("sweep_partials",),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from email.utils import formatdate
 
 from pulp_download.errors import ValidationError
 from pulp_download.validations import Checks, Validation, expected_size, judges_content
@@ -37,3 +38,11 @@ def verified_digests(
 def needs_upstream(existing: Existing, validations: Sequence[Validation]) -> bool:
     """Tell whether it could be the file, and only upstream can say so."""
     return could_be_right(existing, validations) and not judges_content(validations)
+
+
+def unchanged(existing: Existing) -> dict[str, str]:
+    """Return the conditions that are answered by 304 if upstream has what stands there."""
+    conditions = {"If-Modified-Since": formatdate(existing.mtime, usegmt=True)}
+    if existing.etag is not None:
+        conditions["If-None-Match"] = existing.etag
+    return conditions

@@ -5,8 +5,7 @@ Its kinds are drawn and defined in :mod:`~pulp_download.errors`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from pulp_download.printable import printable
 
@@ -14,8 +13,7 @@ from pulp_download.printable import printable
 _REASON_LIMIT = 300
 
 
-@dataclass(frozen=True, slots=True)
-class FailedTry:
+class FailedTry(NamedTuple):
     """One try that failed: where (redacted), status if any, why, and the bytes it brought."""
 
     url: str

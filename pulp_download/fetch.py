@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from pulp_download.adapters.wire import BUFFER_SIZE
@@ -19,24 +18,21 @@ from pulp_download.errors import (
     ValidationError,
     WriteError,
 )
-from pulp_download.existing import needs_upstream
+from pulp_download.existing import needs_upstream, unchanged
 from pulp_download.kept import Kept, judged, keep
-from pulp_download.making import Making, left_by, made_by
-from pulp_download.mending import Mending
 from pulp_download.mirrors.mirror import Mirror
-from pulp_download.notes import describe, recalled
-from pulp_download.pieces import repairable
 from pulp_download.remote import Remote
-from pulp_download.repair import Repair, repair_of
 from pulp_download.statuses import modified
 from pulp_download.steps import Asking
 from pulp_download.telling import Teller
-from pulp_download.validations import judges_content
+from pulp_download.validations import judges_content, repairable
 from pulp_download.watch import Watch
 from pulp_download.writers import Existing, Sink
 
 if TYPE_CHECKING:
     from pulp_download.download import Download
+    from pulp_download.making import Making
+    from pulp_download.repair import Repair
     from pulp_download.segments import Setback
     from pulp_download.sharing import Sharing
 
@@ -57,7 +53,6 @@ class Fetch:
         "_may_share",
         "_remote",
         "_repair",
-        "_settings",
         "_sharing",
         "_sink",
         "_teller",
@@ -71,7 +66,6 @@ class Fetch:
         self._download = download
         self._validations = repairable(download.validations)
         self._remote = remote
-        self._settings = remote.settings
         self._watch = watch
         self._teller = teller
         self._sink: Sink | None = None
@@ -79,7 +73,7 @@ class Fetch:
         self._made: Making | None = None
         self._repair: Repair | None = None
         self._sharing: Sharing | None = None
-        self._may_share = self._settings.segments > 1
+        self._may_share = remote.settings.segments > 1
         self.setbacks: list[Setback] = []
         self.stat: os.stat_result | None = None
         self._existing: Existing | None = None
@@ -112,7 +106,10 @@ class Fetch:
             if self._made is not None:
                 delivery = yield from self._continued(self._made, source, ask)
             if delivery is None and self._repair is None:
-                opened = yield from self._asked(source, ask)
+                if self._existing is None:
+                    opened = yield from ask(source)
+                else:
+                    opened = yield from ask(source, unchanged(self._existing), _NOT_MODIFIED)
                 delivery = self._afresh(opened, source)
                 if opened.status == 304 and self._existing is not None:
                     self._keep()
@@ -136,14 +133,6 @@ class Fetch:
                 with suppress(WriteError):  # the first error is the one to tell
                     sink.restart()
             sink.__exit__(type(error), error, None)
-
-    def _asked(self, source: Mirror, ask: Ask) -> Asking[Opened]:
-        if self._existing is None:
-            return ask(source)
-        conditions = {"If-Modified-Since": formatdate(self._existing.mtime, usegmt=True)}
-        if self._existing.etag is not None:
-            conditions["If-None-Match"] = self._existing.etag
-        return ask(source, conditions, _NOT_MODIFIED)
 
     def _continued(self, made: Making, source: Mirror, ask: Ask) -> Asking[Delivery | None]:
         """Have the rest, or whatever else the source answers.
@@ -170,7 +159,7 @@ class Fetch:
                 source,
                 self._watch,
                 self._validations,
-                self._settings,
+                self._remote.settings,
                 checks=made.checks,
                 total=total,
             )
@@ -179,7 +168,7 @@ class Fetch:
             if self._repair is not None:
                 raise
             log.debug("%s: continued, and wrong: %s", source.url.redacted, error.message)
-            self._repair = repair_of(made.checks) if isinstance(error, PieceMismatch) else None
+            self._repair = made.repair() if isinstance(error, PieceMismatch) else None
             self._made = None if self._repair is None else made
             return None
         return delivery
@@ -187,7 +176,7 @@ class Fetch:
     def _afresh(self, opened: Opened, source: Mirror) -> Delivery:
         """Store an answer from the first byte on; what there was goes when this has begun."""
         validations = self._validations if opened.status != 304 else ()
-        delivery = Delivery(opened, source, self._watch, validations, self._settings)
+        delivery = Delivery(opened, source, self._watch, validations, self._remote.settings)
         if opened.status == 304:
             delivery.close()
         else:
@@ -238,6 +227,8 @@ class Fetch:
             piece = delivery.receive(BUFFER_SIZE)
             # What came in one piece will be whole in a moment.
             if sink.is_lasting and self._made is None and not delivery.is_all_read:
+                from pulp_download.notes import describe  # which is for FileWriter(resume=True)
+
                 describe(sink, delivery, self._validations)
             while piece:
                 if self._teller.has_observer:
@@ -247,6 +238,8 @@ class Fetch:
         except PieceMismatch as error:
             self._blame(delivery, began, error)
         except BaseException as error:
+            from pulp_download.making import left_by  # which few deliveries come to
+
             self._made = left_by(delivery, error, self._made)
             raise
         finally:
@@ -254,17 +247,22 @@ class Fetch:
 
     def _blame(self, delivery: Delivery, began: int, error: PieceMismatch) -> None:
         """Have wrong pieces mended; raises the error of one that was wholly in this delivery."""
-        self._repair = repair_of(delivery.checks)
-        self._made = None if self._repair is None else made_by(delivery, self._made)
+        from pulp_download.making import made_by
+
+        made = made_by(delivery, self._made)
+        self._repair = made.repair()
+        self._made = None if self._repair is None else made
         own = error if self._repair is None else self._repair.error(since=began)
         if own is not None:
             raise own from None
 
     def _mended(self, repair: Repair, source: Mirror, ask: Ask) -> Asking[Delivery]:
         """Have wrong pieces fetched again, and the whole judged."""
+        from pulp_download.mending import Mending  # for files that are judged by pieces
+
         assert self._sink is not None
         mending = Mending(
-            repair, self._sink, self._validations, self._settings, self._watch, self._teller
+            repair, self._sink, self._validations, self._remote.settings, self._watch, self._teller
         )
         try:
             return (yield from mending.from_source(source, ask))
@@ -278,11 +276,13 @@ class Fetch:
         facts = sink.found()
         if not facts:
             return None
+        from pulp_download.notes import recalled
+
         self._watch.may_block()
         self._is_touched = True
         made = recalled(facts, self._validations, sink.chunks(), self._watch.check)
         if made is not None and made.offset == made.total:
-            self._repair = repair_of(made.checks)
+            self._repair = made.repair()
         return made
 
     def _commit(self, delivery: Delivery) -> None:

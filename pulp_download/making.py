@@ -14,6 +14,7 @@ from pulp_download.edition import Edition, content_coding, edition_of
 from pulp_download.errors import DownloadError, ProtocolViolation, ValidationError, WriteError
 from pulp_download.mirrors.mirror import Mirror
 from pulp_download.ranges import Span, part_of, unsatisfied_total
+from pulp_download.repair import Repair, repair_of
 from pulp_download.validations import Checks
 
 # After these, what came before is as doubtful as what came last.
@@ -79,6 +80,10 @@ class Making:
         if self._is_of(source) and self.edition.is_contradicted_by(opened.header):
             return None
         return total if is_rest and is_framed and is_alike else None
+
+    def repair(self) -> Repair | None:
+        """Return what is to be mended of a file that was seen to its end, or None."""
+        return repair_of(self.checks)
 
     def _is_of(self, source: Mirror) -> bool:
         return self.source == source_key(source)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pulp_download.errors import InvalidExpectation, PieceMismatch, SizeMismatch
 from pulp_download.ranges import Span
-from pulp_download.validations import Chunk, DigestValidation, Validation, constructor
+from pulp_download.validations import Chunk, DigestValidation, constructor
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,9 @@ class Pieces:
 
     def start(self) -> PieceCheck:
         return PieceCheck(self, is_patient=False)
+
+    def patient(self) -> Repairable:
+        return Repairable(self)
 
     def span(self, index: int, total: int) -> Span:
         """Return where a piece lies in a file of ``total`` bytes."""
@@ -108,12 +110,3 @@ class PieceCheck:
             self.bad.append(index)
             if not self._is_patient:
                 raise pieces.error(index, self._received)
-
-
-def repairable(validations: Sequence[Validation]) -> Sequence[Validation]:
-    """Return the validations; of those for pieces the first is patient, and judges first."""
-    for pieces in validations:
-        if type(pieces) is Pieces:
-            rest = (each for each in validations if each is not pieces)
-            return (Repairable(pieces), *rest)
-    return validations

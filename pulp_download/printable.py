@@ -1,4 +1,13 @@
-"""Text from outside, made safe to show."""
+"""Text from outside: whether it is text at all, and made safe to show."""
+
+
+def is_unicode(text: str) -> bool:
+    """Tell whether text can be encoded, for it has no lone surrogates."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def printable(text: str) -> str:

@@ -14,7 +14,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from pulp_download.errors import (
@@ -27,8 +26,7 @@ from pulp_download.errors import (
 from pulp_download.mirrors.mirror import Mirror
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """How often and how long apart.
 
     ``max_retries`` repeats of sources already tried, in all. The wait before the *n*-th doubles

@@ -24,7 +24,6 @@ from pulp_download.mirrors.mirror import Mirror
 from pulp_download.outcome import result_of
 from pulp_download.remote import Remote
 from pulp_download.result import Result
-from pulp_download.resuming import Resuming
 from pulp_download.retries import Wait
 from pulp_download.sources import Sources
 from pulp_download.steps import Asking, Outcome, Steps
@@ -35,6 +34,7 @@ from pulp_download.watchdog import watchdog
 
 if TYPE_CHECKING:
     from pulp_download.download import Download
+    from pulp_download.resuming import Resuming
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +151,8 @@ class Run:
         if self._answers:
             return False  # what is passed on as it is
         if self._resuming is None:
+            from pulp_download.resuming import Resuming  # which few bodies come to
+
             self._resuming = Resuming(self.download.validations, self._remote.settings, self._watch)
         resuming = self._resuming
         if not resuming.is_possible(broken, error):

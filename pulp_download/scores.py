@@ -58,7 +58,7 @@ class Score:
 
     def begin(self, transfer: Measured, now: float) -> None:
         """Take note of a transfer that begins."""
-        if now - self._at > _STEP:
+        if now - self._at > _STEP or not self._was_asked:  # what was idle stays so
             self._settle(now)
         self._counted[transfer] = transfer.delivered
         self._was_asked = True

@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pulp_download.asking import Opened
-from pulp_download.documents import document
 from pulp_download.errors import DownloadError, FailedTry
 from pulp_download.mirrors.mirror import Mirror, Relative, resolved
 from pulp_download.remote import Remote
 from pulp_download.retries import Attempts, GiveUp, RetryPolicy, Wait
-from pulp_download.rivals import Rivals
 from pulp_download.steps import Steps
 from pulp_download.turns import Turn
 from pulp_download.urls import URL
@@ -154,6 +152,8 @@ class Sources:
                     self._watch.check()
                     continue
                 assert bases.place is not None
+                from pulp_download.documents import document  # which few remotes need
+
                 try:
                     bases.learn((yield from document(self._remote, bases.place, self._watch)))
                 except BaseException as error:
@@ -169,6 +169,8 @@ class Sources:
     def _follow(self, leads: Leads, attempts: Attempts) -> Steps[None]:
         """Take the places that answers named; read a metalink when nothing else is untried."""
         if not attempts.untried and leads.metalink is not None:
+            from pulp_download.documents import document
+
             name = self.current.absolute.path.rpartition("/")[2]
             try:
                 leads.read((yield from document(self._remote, leads.metalink, self._watch)), name)
@@ -183,5 +185,7 @@ class Sources:
         others = [mirror for mirror in untried if mirror.absolute.origin != here]
         if not others:
             return
+        from pulp_download.rivals import Rivals  # which there are among several mirrors only
+
         size = expected_size(self._download.validations)
         self._watch.rivals = Rivals(self._remote.hosts, others, size)

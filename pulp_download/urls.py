@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote_to_bytes, urljoin
 import idna
 
 from pulp_download.errors import InvalidURL
-from pulp_download.printable import printable
+from pulp_download.printable import is_unicode, printable
 
 # What a list of files or mirrors may name; what cannot be fetched is of no use in one.
 SCHEMES = ("http", "https", "ftp", "ftps", "file")
@@ -31,7 +31,6 @@ _MAX_LENGTH = 65_536
 _SAFE_IN_TARGET = "%/?:@!$&'()*+,;=-._~[]|"
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/?#]*))?([^#]*)(?:#.*)?", re.DOTALL)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://")
 _MARK = re.compile(r"[?#]")
@@ -194,7 +193,7 @@ def _parse_slowly(text: str) -> URL:
         raise invalid("URL is too long")
     if found := _CONTROL.search(text):
         raise invalid(f"control character {found.group()!r} in URL")
-    if _LONE_SURROGATE.search(text):
+    if not is_unicode(text):
         raise invalid("text of the URL is not valid Unicode")
     parts = _PARTS.fullmatch(text)
     if parts is None:

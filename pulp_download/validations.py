@@ -207,3 +207,12 @@ def judges_content(validations: Sequence[Validation]) -> bool:
         if type(validation) is not SizeValidation:
             return True
     return False
+
+
+def repairable(validations: Sequence[Validation]) -> Sequence[Validation]:
+    """Return the validations; of those for pieces the first is patient, and judges first."""
+    for pieces in validations:
+        if hasattr(pieces, "patient"):
+            rest = (each for each in validations if each is not pieces)
+            return (pieces.patient(), *rest)
+    return validations

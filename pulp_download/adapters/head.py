@@ -19,8 +19,9 @@ _STATUS_LINE = rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\0]*+))?\r?\n"
 # of the time. A value is all but CR, LF and NUL; said in ranges, another fifth less.
 _FIELDS = rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\x01-\t\x0b\x0c\x0e-\xff]*+\r?\n)*+"
 HEAD = re.compile(_STATUS_LINE + b"(" + _FIELDS + rb")\r?\n")
-_WELL_FORMED = re.compile(_STATUS_LINE + _FIELDS)
-_FOLD = re.compile(rb"\r?\n[ \t]+")
+# Compiled when an answer comes that is not matched by HEAD.
+_WELL_FORMED = _STATUS_LINE + _FIELDS
+_FOLD = rb"\r?\n[ \t]+"
 
 
 def refused(reason: str) -> ProtocolViolation:
@@ -74,11 +75,11 @@ def parse_head(raw: bytes) -> Head:
     whole = HEAD.fullmatch(raw)
     if whole is None:
         fields = raw.find(b"\n") + 1
-        raw = raw[:fields] + _FOLD.sub(b" ", raw[fields:])
+        raw = raw[:fields] + re.sub(_FOLD, b" ", raw[fields:])
         whole = HEAD.fullmatch(raw)
     if whole is not None:
         return head_of(whole)
-    good = _WELL_FORMED.match(raw)
+    good = re.match(_WELL_FORMED, raw)
     if good is None:
         raise ProtocolViolation(f"malformed status line {raw[:60]!r}")
     raise refused(f"malformed field line {raw[good.end() : good.end() + 60]!r}")

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict
 from typing import Any
 
 from pulp_download.cli.failures import Failures
@@ -169,7 +168,7 @@ def _line(path: str | None, url: str | None, status: str) -> dict[str, Any]:
 
 def _try(failed: FailedTry) -> dict[str, Any]:
     """Return a failed try as JSON has it."""
-    told = asdict(failed)
+    told = failed._asdict()
     del told["received"]
     return told
 

@@ -9,7 +9,6 @@ import pickle
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,7 +52,7 @@ def remote_for(*, backoff: float | None = None, **settings: Any) -> Remote:
     }
     remote = Remote(**(defaults | settings))
     if backoff is not None:
-        remote.retry_policy = replace(remote.retry_policy, backoff=backoff)
+        remote.retry_policy = remote.retry_policy._replace(backoff=backoff)
     return remote
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,7 +60,7 @@ class Reading:
     """Reads a document of the server through one remote, made of ``fields``, that never waits."""
 
     def __init__(self, server: FaultServer, remote: Remote) -> None:
-        remote.retry_policy = replace(remote.retry_policy, backoff=0.0)
+        remote.retry_policy = remote.retry_policy._replace(backoff=0.0)
         self.server = server
         self.remote = remote
         self.watch = Watch(remote.time_limits)

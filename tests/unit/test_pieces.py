@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pulp_download.errors import InvalidExpectation, PieceMismatch, SizeMismatch
-from pulp_download.pieces import PieceCheck, Pieces, Repairable, repairable
-from pulp_download.validations import DigestValidation, SizeValidation, judges_content
+from pulp_download.pieces import PieceCheck, Pieces, Repairable
+from pulp_download.validations import (
+    DigestValidation,
+    SizeValidation,
+    judges_content,
+    repairable,
+)
 
 BODY = b"0123456789"
 MD5 = {

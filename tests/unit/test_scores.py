@@ -138,3 +138,16 @@ def test_nonsense_is_not_recalled(facts: dict[str, float], age: float) -> None:
     score = Score()
     score.recall(facts, age, 500.0)
     assert score.expected_speed(500.0, 1000.0) >= 0
+
+
+def test_what_is_overlooked_leaves_nothing_however_often() -> None:
+    score, now = Score(), 100.0
+    for _ in range(100):
+        transfer = Transfer()
+        score.begin(transfer, now)
+        now += 0.01
+        score.end(transfer, now)
+        score.overlook(0.01, now)
+        now += 0.04
+    assert score.capacity(now) is None, "idle time between them was none of waiting"
+    assert score.expected_speed(now, 1000.0) == pytest.approx(1000.0)

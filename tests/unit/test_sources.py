@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ class Asking:
     """One run's sources, in their order, at hosts that nobody connects to."""
 
     def __init__(self, remote: Remote, *urls: str) -> None:
-        remote.retry_policy = replace(remote.retry_policy, backoff=0.0)
+        remote.retry_policy = remote.retry_policy._replace(backoff=0.0)
         self.remote = remote
         self.watch = Watch(remote.time_limits)
         download = Download(Mirrors(urls), MemoryWriter(), remote=remote)
