@@ -34,6 +34,10 @@ from pulp_download.watchdog import Timer, watchdog
 
 Outcome = Result | Wait | Turn | BaseException
 
+# Futures that are handed over at once, at most, while the worker at the helm is busy: to wake the
+# consumer, and to give the interpreter away and get it back, costs a fifth of a small file each.
+_MOST_AT_ONCE = 32
+
 
 class Crew:
     """Workers, what they have to do, and what they have done. Thread-safe; a context manager.
@@ -50,7 +54,7 @@ class Crew:
         self._under_way: set[Run] = set()
         self._waiting: dict[Run, Timer | None] = {}
         self._places: set[str] = set()
-        self._done = Handover()
+        self._done = Handover(min(_MOST_AT_ONCE, 2 * concurrency))  # half of the usual window
         self._lock = threading.Lock()
         self._helm: Helm[Run] = Helm(self._hire, self._done.flush)
         self._executor = ThreadPoolExecutor(concurrency, "pulp-download")
@@ -206,6 +210,8 @@ class Crew:
                     break
                 self._under_way.add(new)
                 return new
+            if helm.look():
+                continue
             self._done.flush()
             if self._is_stopped and not helm.has_parked and not self._todo:
                 return None

@@ -12,8 +12,6 @@ from typing import Any
 from pulp_download.download import Download
 from pulp_download.result import Result
 
-# Futures that are handed over at once: waking the consumer costs as much as a small file.
-_GROUP = 8
 # Seconds after which a waiting consumer looks up. A signal that another thread has taken, or that
 # comes in the instant before the wait, does not end the wait; its handler runs then.
 _LOOK_UP = 1.0
@@ -53,10 +51,11 @@ class Handover:
     """What is done, in its order. ``put`` is for any thread, ``next`` for the consumer's.
 
     ``keep`` and ``flush`` are for one thread at a time, that of the worker at the helm: it hands
-    over several at once, and whatever there is before it sleeps.
+    over ``group`` at once, and whatever there is before it sleeps.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, group: int) -> None:
+        self._group = group
         self._queue: SimpleQueue[list[DownloadFuture] | None] = SimpleQueue()
         self._taken: deque[DownloadFuture] = deque()
         self._kept: list[DownloadFuture] = []
@@ -69,7 +68,7 @@ class Handover:
     def keep(self, future: DownloadFuture) -> None:
         """Hand over a future with the next ones."""
         self._kept.append(future)
-        if len(self._kept) >= _GROUP:
+        if len(self._kept) >= self._group:
             self.flush()
 
     def flush(self) -> None:

@@ -214,6 +214,15 @@ class Helm(Generic[Job]):
             events = self._poll.poll()
         finally:
             self.is_asleep = False
+        self._hear(events)
+
+    def look(self) -> bool:
+        """Find jobs that can go on already; tell whether there was anything, a ring included."""
+        events = self._poll.poll(0)
+        self._hear(events)
+        return bool(events)
+
+    def _hear(self, events: list[tuple[int, int]]) -> None:
         for descriptor, _ in events[:_BURST]:  # the rest are found the next time
             if descriptor in self._parked:
                 self._poll.unregister(descriptor)

@@ -119,7 +119,7 @@ def test_a_child_reads_futures_although_a_thread_of_its_parent_was_reading() -> 
 
 
 def test_what_is_put_comes_at_once_and_in_its_order() -> None:
-    handover, done = Handover(), futures(20)
+    handover, done = Handover(8), futures(20)
     for one in done:
         handover.put(one)
         assert handover.is_ready
@@ -128,7 +128,7 @@ def test_what_is_put_comes_at_once_and_in_its_order() -> None:
 
 
 def test_seven_that_are_kept_wait_for_an_eighth() -> None:
-    handover, done = Handover(), futures(16)
+    handover, done = Handover(8), futures(16)
     for one in done[:7]:
         handover.keep(one)
         assert not handover.is_ready
@@ -143,7 +143,7 @@ def test_seven_that_are_kept_wait_for_an_eighth() -> None:
 
 
 def test_what_is_kept_comes_when_it_is_flushed() -> None:
-    handover, done = Handover(), futures(4)
+    handover, done = Handover(8), futures(4)
     for one in done[:3]:
         handover.keep(one)
     handover.flush()
@@ -157,7 +157,7 @@ def test_what_is_kept_comes_when_it_is_flushed() -> None:
 
 
 def test_a_group_is_ready_until_its_last_one_was_taken() -> None:
-    handover, done = Handover(), futures(8)
+    handover, done = Handover(8), futures(8)
     for one in done:
         handover.keep(one)
     for one in done:
@@ -167,7 +167,7 @@ def test_a_group_is_ready_until_its_last_one_was_taken() -> None:
 
 
 def test_what_is_put_overtakes_what_is_kept() -> None:
-    handover, (kept, put) = Handover(), futures(2)
+    handover, (kept, put) = Handover(8), futures(2)
     handover.keep(kept)
     handover.put(put)
     handover.flush()
@@ -179,7 +179,7 @@ def test_what_is_put_overtakes_what_is_kept() -> None:
 
 @pytest.mark.parametrize("how", ["put", "keep and flush"])
 def test_a_waiting_consumer_gets_what_comes(how: str) -> None:
-    handover, one = Handover(), future()
+    handover, one = Handover(8), future()
     consumer = Consumer(handover)
     if how == "put":
         handover.put(one)
@@ -190,7 +190,7 @@ def test_a_waiting_consumer_gets_what_comes(how: str) -> None:
 
 
 def test_of_many_threads_nothing_is_lost_and_each_ones_order_is_kept() -> None:
-    handover = Handover()
+    handover = Handover(8)
     all_done = [futures(200) for _ in range(4)]
     barrier = threading.Barrier(4)
 
@@ -225,14 +225,14 @@ def test_of_many_threads_nothing_is_lost_and_each_ones_order_is_kept() -> None:
 
 
 def test_a_close_wakes_a_waiting_consumer() -> None:
-    handover = Handover()
+    handover = Handover(8)
     consumer = Consumer(handover)
     handover.close()
     assert consumer.what_it_got() is None
 
 
 def test_after_a_close_nothing_is_handed_over() -> None:
-    handover, done = Handover(), futures(10)
+    handover, done = Handover(8), futures(10)
     for one in done[:8]:
         handover.keep(one)
     assert handover.next() is done[0]

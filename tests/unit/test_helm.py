@@ -393,6 +393,20 @@ def test_a_job_goes_on_when_there_is_nothing_more_to_read(helm: Helm[str], who: 
         assert helm.answered() == "a job"
 
 
+def test_whoever_looks_finds_what_can_go_on_already_and_does_not_sleep(helm: Helm[str]) -> None:
+    with pair() as (here, there):
+        helm.park(here, "a job")
+        assert not helm.look()
+        assert (helm.answered(), helm.has_parked) == (None, True)
+        there.send(b"!")
+        assert helm.look()
+        assert (helm.answered(), helm.has_parked) == ("a job", False)
+        assert not helm.look()
+        helm.ring()
+        assert helm.look(), "a ring is something as well"
+        assert not helm.look()
+
+
 # Sleeping.
 
 
