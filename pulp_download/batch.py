@@ -14,6 +14,10 @@ from pulp_download.errors import InvalidSettings
 from pulp_download.futures import DownloadFuture
 from pulp_download.telling import Observer
 
+# Futures that are handed over at once, at most: to wake the consumer, and to give the interpreter
+# away and get it back, costs a good part of a small file.
+_MOST_AT_ONCE = 32
+
 
 class Batch:
     """A lazy, bounded window over any iterable of downloads::
@@ -57,7 +61,9 @@ class Batch:
             _check_count("window", window)
         self._downloads = downloads
         self._window = window if window is not None else 4 * concurrency
-        self._crew = Crew(concurrency, observer)
+        # Half a window goes on while the consumer sees to the other.
+        group = max(1, min(_MOST_AT_ONCE, self._window // 2))
+        self._crew = Crew(concurrency, group, observer)
         self._results: weakref.ref[Generator[DownloadFuture]] | None = None
 
     def __iter__(self) -> Iterator[DownloadFuture]:

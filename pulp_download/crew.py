@@ -34,27 +34,24 @@ from pulp_download.watchdog import Timer, watchdog
 
 Outcome = Result | Wait | Turn | BaseException
 
-# Futures that are handed over at once, at most, while the worker at the helm is busy: to wake the
-# consumer, and to give the interpreter away and get it back, costs a fifth of a small file each.
-_MOST_AT_ONCE = 32
-
 
 class Crew:
     """Workers, what they have to do, and what they have done. Thread-safe; a context manager.
 
     What changes with every download is in sets and queues, of which each change is a single step of
     the interpreter: who takes a run out of ``_todo``, or a timer out of ``_waiting``, has it.
-    ``submit`` and ``next_done`` are called by one thread at a time.
+    ``submit`` and ``next_done`` are called by one thread at a time. While the worker at the helm is
+    busy, what is done is handed over by the ``group``.
     """
 
-    def __init__(self, concurrency: int, observer: Observer | None):
+    def __init__(self, concurrency: int, group: int, observer: Observer | None):
         self._concurrency = concurrency
         self._observer = observer
         self._todo: deque[Run] = deque()
         self._under_way: set[Run] = set()
         self._waiting: dict[Run, Timer | None] = {}
         self._places: set[str] = set()
-        self._done = Handover(min(_MOST_AT_ONCE, 2 * concurrency))  # half of the usual window
+        self._done = Handover(group)
         self._lock = threading.Lock()
         self._helm: Helm[Run] = Helm(self._hire, self._done.flush)
         self._executor = ThreadPoolExecutor(concurrency, "pulp-download")
