@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from pulp_download.printable import printable
 
 # Seconds that a writer waits for another one's transaction; the longest takes in a whole manifest.
 _BUSY_SECONDS = 60
+# Seconds between two looks at whether it is over, where SQLite does not wait by itself.
+_LOOK = 0.01
 
 # Connections to a SQLite file that are kept, for a streamer's threads; to open one costs more than
 # to look a file up.
@@ -171,7 +174,8 @@ def _sqlite(url: DatabaseURL) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _: object) -> None:
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        _write_ahead(connection)
+        for pragma in ("synchronous = NORMAL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -181,6 +185,22 @@ def _sqlite(url: DatabaseURL) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch the write-ahead log on.
+
+    For that SQLite does not wait for somebody who writes at this moment, or who is switching it on.
+    """
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_LOOK)
 
 
 @contextmanager

@@ -1,7 +1,10 @@
 """Databases of other versions, of other programs, and of two processes at once."""
 
+import sqlite3
 import subprocess
 import sys
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -121,6 +124,28 @@ sys.stdin.readline()
 with Catalog(sys.argv[1]) as catalog:
     Repository(catalog, "/srv/mirror")
 """
+
+
+def test_one_that_somebody_writes_to_for_the_first_time_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.sqlite"
+    failures: list[BaseException] = []
+
+    def open_it() -> None:
+        try:
+            Catalog(f"sqlite:///{path}").close()
+        except CatalogError as error:
+            failures.append(error)
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        opening = threading.Thread(target=open_it)
+        opening.start()
+        opening.join(0.5)  # who does not wait has failed by then
+        is_waiting = opening.is_alive()
+        other.execute("COMMIT")
+    opening.join()
+    assert (is_waiting, failures) == (True, [])
+    assert version(f"sqlite:///{path}") == 1
 
 
 def test_several_processes_may_open_a_new_database_at_once(database: str) -> None:
