@@ -6,10 +6,8 @@ import re
 from urllib.parse import unquote_to_bytes
 
 from pulp_download.errors import InvalidInput, InvalidURL
-from pulp_download.printable import is_unicode, printable
+from pulp_download.printable import CONTROL, is_unicode, printable
 from pulp_download.urls import URL
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def file_name(url: str) -> str:
@@ -57,7 +55,7 @@ def _unsafe(text: str, *, single: bool) -> str | None:
         (not text, "it is empty"),
         (text.startswith("/"), "it is absolute"),
         (single and len(parts) > 1, "it has a directory"),
-        (bool(_CONTROL.search(text)), "it has a control character"),
+        (bool(CONTROL.search(text)), "it has a control character"),
         (not is_unicode(text), "it is not valid Unicode"),
         ("\\" in text, "it has a backslash"),
         (bool(_DRIVE.match(text)), "it has a drive letter"),

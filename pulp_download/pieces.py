@@ -38,6 +38,7 @@ class Pieces:
         return PieceCheck(self, is_patient=False)
 
     def patient(self) -> Repairable:
+        """Return what goes on behind a wrong piece; see ``repairable`` of the validations."""
         return Repairable(self)
 
     def span(self, index: int, total: int) -> Span:

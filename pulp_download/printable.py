@@ -1,5 +1,9 @@
 """Text from outside: whether it is text at all, and made safe to show."""
 
+import re
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 
 def is_unicode(text: str) -> bool:
     """Tell whether text can be encoded, for it has no lone surrogates."""

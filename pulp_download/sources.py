@@ -152,10 +152,8 @@ class Sources:
                     self._watch.check()
                     continue
                 assert bases.place is not None
-                from pulp_download.documents import document  # which few remotes need
-
                 try:
-                    bases.learn((yield from document(self._remote, bases.place, self._watch)))
+                    bases.learn((yield from self._document(bases.place)))
                 except BaseException as error:
                     bases.failed(error)
                     raise
@@ -166,14 +164,17 @@ class Sources:
             return tuple(resolved(mirrors, bases.given))
         return tuple(resolved(mirrors, bases.known))
 
+    def _document(self, place: Mirror) -> Steps[bytes]:
+        from pulp_download.documents import document  # which few runs need
+
+        return document(self._remote, place, self._watch)
+
     def _follow(self, leads: Leads, attempts: Attempts) -> Steps[None]:
         """Take the places that answers named; read a metalink when nothing else is untried."""
         if not attempts.untried and leads.metalink is not None:
-            from pulp_download.documents import document
-
             name = self.current.absolute.path.rpartition("/")[2]
             try:
-                leads.read((yield from document(self._remote, leads.metalink, self._watch)), name)
+                leads.read((yield from self._document(leads.metalink)), name)
             except DownloadError:
                 self._watch.check()
                 leads.metalink = None

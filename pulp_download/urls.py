@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote_to_bytes, urljoin
 import idna
 
 from pulp_download.errors import InvalidURL
-from pulp_download.printable import is_unicode, printable
+from pulp_download.printable import CONTROL, is_unicode, printable
 
 # What a list of files or mirrors may name; what cannot be fetched is of no use in one.
 SCHEMES = ("http", "https", "ftp", "ftps", "file")
@@ -30,7 +30,6 @@ _MAX_LENGTH = 65_536
 # RFC 3986: "%" only where two hexadecimal digits follow; the rest of pchar, "/" and "?".
 _SAFE_IN_TARGET = "%/?:@!$&'()*+,;=-._~[]|"
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/?#]*))?([^#]*)(?:#.*)?", re.DOTALL)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://")
 _MARK = re.compile(r"[?#]")
@@ -104,7 +103,7 @@ class URL:
 
     def join(self, reference: str) -> URL:
         """Resolve a reference (RFC 3986 section 5), such as a Location header's value."""
-        if _CONTROL.search(reference) or "\\" in reference.split("?", 1)[0]:
+        if CONTROL.search(reference) or "\\" in reference.split("?", 1)[0]:
             raise InvalidURL(f"malformed reference {_shown(reference)!r}", url=self.redacted)
         if _ABSOLUTE.match(reference):
             return _parse(reference)
@@ -191,7 +190,7 @@ def _parse_slowly(text: str) -> URL:
 
     if len(text) > _MAX_LENGTH:
         raise invalid("URL is too long")
-    if found := _CONTROL.search(text):
+    if found := CONTROL.search(text):
         raise invalid(f"control character {found.group()!r} in URL")
     if not is_unicode(text):
         raise invalid("text of the URL is not valid Unicode")

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 from pulp_download.errors import InvalidInput, InvalidURL
-from pulp_download.printable import is_unicode
+from pulp_download.printable import CONTROL, is_unicode
 from pulp_download.urls import URL, redacted
 
 # RFC 5854 section 4.2.16.2: 1 is asked first; what says nothing is asked last.
 LOWEST_PRIORITY = 999_999
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Relative:
 
     def __post_init__(self) -> None:
         path = self.reference.partition("?")[0]
-        is_text = is_unicode(self.reference) and not _CONTROL.search(self.reference)
+        is_text = is_unicode(self.reference) and not CONTROL.search(self.reference)
         if not path or path.startswith("/") or "\\" in path or not is_text:
             raise InvalidURL(f"not an absolute URL (scheme://host/path): {self.redacted!r}")
         if any(unquote(segment) in (".", "..") for segment in path.split("/")):

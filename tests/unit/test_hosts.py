@@ -301,6 +301,7 @@ def test_what_is_lacking_at_this_end_is_not_the_fault_of_a_host() -> None:
     exhausted.is_local = True
     for _ in range(10):
         bench.turn(A).leave(exhausted)
+    assert ranking(bench, "a", "b") == "ab"
     score = bench.hosts.at(A).score
     assert score.failures == 0
     assert not score.is_rested(time.monotonic())
