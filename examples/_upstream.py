@@ -41,6 +41,7 @@ class Upstream(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    wbufsize = -1  # the head and a small body leave in one write
     server: Upstream
 
     def do_GET(self) -> None:

@@ -67,7 +67,7 @@ class Bridge:
         self._held = 0
         self._is_listened_to = True
         self._is_parked = self._is_cancelled = self._is_over = False
-        self._is_quiet = False  # nothing is told before the end
+        self._quiet: Head | None = None  # a head that is told at the end, if that holds
         self._download: Download | None = None
         self._opening: Opening | None = None
         self._asked = 0.0
@@ -146,20 +146,23 @@ class Bridge:
         except BaseException as error:  # noqa: BLE001 - the loop's thread is told
             self._end(error)
             return None
+        is_small = head.size is not None and head.size <= SMALL
+        is_quiet = head.has_body and is_small and content.is_at_hand
         with self._lock:
             self._content = content
-            self.head = head
+            if is_quiet:
+                self._quiet = head
+            else:
+                self.head = head
         if not head.has_body:
             try:
                 self._close()
             finally:
                 self._end(None)
             return None
-        is_small = head.size is not None and head.size <= SMALL
         if not is_small and on_block is not None:
             on_block()
-        self._is_quiet = is_small and content.is_at_hand
-        if not self._is_quiet:
+        if not is_quiet:
             self._tell()
         self._read()
         return None
@@ -215,7 +218,7 @@ class Bridge:
             self._chunks.append(chunk)
             self._held += len(chunk)
             self._is_parked = is_parked = self._held > self._capacity - LEAST
-        if not self._is_quiet:
+        if self._quiet is None:
             self._tell()
         return is_parked
 
@@ -237,6 +240,8 @@ class Bridge:
             self._is_over = True
             self.error = error
             self.is_ended = error is None
+            if self.is_ended and self._quiet is not None:
+                self.head = self._quiet
         if self._download is not None:
             self._pool.leave(self._download)
         self._tell()

@@ -133,16 +133,32 @@ def test_of_a_small_file_that_is_at_hand_the_loop_hears_when_all_is_known(
 
         def __next__(self) -> bytes:
             counted.append(len(woken))
+            heads.append(bridge.head)
             return super().__next__()
 
     counted: list[int] = []
+    heads: list[Head | None] = []
     question = Counting(b"a", b"b", head=Head(200, (), has_body=True, size=size))
     question.is_at_hand = is_at_hand
     bridge = bridge_to(question, pool, woken)
     pool.do()
     assert counted == wakes
+    assert heads == [question.given_head if woke else None for woke in wakes]
     assert len(woken) == 1
+    assert bridge.head == question.given_head
     assert (bridge.is_ended, bridge.take()) == (True, b"ab")
+
+
+@pytest.mark.fault(196)
+def test_of_a_small_file_that_is_at_hand_and_does_not_hold_there_is_no_head(
+    pool: Later, woken: list[None]
+) -> None:
+    error = DigestMismatch("sha256", "a", "b")
+    question = Canned(b"abc", error=error, head=Head(200, (), has_body=True, size=4))
+    question.is_at_hand = True
+    bridge = bridge_to(question, pool, woken)
+    pool.do()
+    assert (bridge.head, bridge.error, len(woken)) == (None, error, 1)
 
 
 def test_who_found_nothing_is_woken_again(pool: Later, woken: list[None]) -> None:
