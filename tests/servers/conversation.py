@@ -121,7 +121,6 @@ class Conversation:
     def start_tls(self, context: ssl.SSLContext) -> bool:
         """Shake hands; False, and the reason in the server's ``tls_failures``, if that fails."""
         try:
-            self.sock.getpeername()  # wrapping one that was reset would leave it open
             with self._ledger.changed:  # wrapping moves the descriptor to another object
                 self.sock = tls = context.wrap_socket(
                     self.sock, server_side=True, do_handshake_on_connect=False

@@ -7,6 +7,7 @@ import ssl
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import trustme
 from cryptography.hazmat.primitives.serialization import (
@@ -30,6 +31,21 @@ class ClientFiles:
     both: Path
     cert_pem: str
     key_pem: str
+
+
+class Wrapped(ssl.SSLSocket):
+    """Closes itself where its peer was gone before it was made, as that of Python 3.13 does.
+
+    It is made of an open socket, whose descriptor is its own from then on: what its making raises
+    leaves nobody who could close it.
+    """
+
+    def getpeername(self) -> Any:
+        try:
+            return super().getpeername()
+        except OSError:
+            self.close()
+            raise
 
 
 class Authority:
@@ -69,6 +85,7 @@ class Authority:
             *names, common_name=common_name, not_before=not_before, not_after=not_after
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.sslsocket_class = Wrapped
         leaf.configure_cert(context)
         if client_certs is not ssl.CERT_NONE:
             context.load_verify_locations(cadata=(client_authority or self).pem)

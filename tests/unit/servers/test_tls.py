@@ -1,8 +1,10 @@
 """TLS: certificates of every kind, and what can be done under the TLS layer."""
 
 import contextlib
+import select
 import socket
 import ssl
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from tests.servers import (
     steps,
     until_close,
 )
+from tests.servers.conversation import Conversation
+from tests.servers.ledger import Ledger
 from tests.unit.servers.clients import TIMEOUT, ask, read_exactly, read_to_end
 
 
@@ -110,6 +114,18 @@ def test_a_port_can_answer_a_handshake_in_plain_text() -> None:
         server.on_accept(steps(send(b"HTTP/1.1 400 Bad Request\r\n\r\n"), hold))
         with pytest.raises(ssl.SSLError), secured(server):
             pass
+
+
+def test_a_client_that_was_gone_before_the_handshake_leaves_nothing_open() -> None:
+    context = authority().server_context()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with socket.create_connection(listener.getsockname(), timeout=TIMEOUT) as client:
+            sock, _ = listener.accept()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        select.select([sock], [], [], TIMEOUT)  # the reset has come
+        conversation = Conversation(sock, ledger := Ledger(), 1)
+        assert not conversation.start_tls(context)
+        assert len(ledger.tls_failures) == 1
 
 
 def test_close_ends_a_handshake_that_no_client_finishes() -> None:
