@@ -228,9 +228,9 @@ class Conversation:
 
         POLLRDHUP (Linux) sees the end behind bytes that nobody has read, and below TLS.
         """
-        if self.closed:
-            return True
         own = self.sock.fileno()
+        if self.closed or own < 0:  # wrapping in TLS has failed
+            return True
         poll = select.poll()
         poll.register(own, select.POLLRDHUP)
         if readable is not None:

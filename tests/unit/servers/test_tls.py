@@ -126,6 +126,7 @@ def test_a_client_that_was_gone_before_the_handshake_leaves_nothing_open() -> No
         conversation = Conversation(sock, ledger := Ledger(), 1)
         assert not conversation.start_tls(context)
         assert len(ledger.tls_failures) == 1
+        assert conversation.peer_left()
 
 
 def test_close_ends_a_handshake_that_no_client_finishes() -> None:
