@@ -111,10 +111,10 @@ class Crew:
         if self.is_forked:
             return  # threads and connections are the parent's
         with self._lock:
-            is_first, self._is_stopped = not self._is_stopped, True
-        if is_first:
-            self._done.close()  # first: what is cancelled now is not handed out
-            watchdog.cancel(self)
+            self._is_stopped = True
+        self._done.close()  # first: what is cancelled now is not handed out
+        self._give_up_waiting()
+        watchdog.cancel(self)
         self._helm.ring()
         # Loops that no thread could be started for are still queued there.
         is_worker = threading.get_ident() in self._threads
@@ -216,9 +216,29 @@ class Crew:
 
     def _drop(self, run: Run) -> None:
         """End a run that is stopped while it is queued; its outcome waits for no worker."""
-        with suppress(ValueError):  # a worker has it, or has had it
+        try:
             self._todo.remove(run)
-            self._done.put(self._settled(run, run.drop()))
+        except ValueError:
+            return  # a worker has it, or has had it
+        self._give_up(run)
+
+    def _give_up(self, run: Run) -> None:
+        """Hand over a run that was stopped while no worker had it."""
+        try:
+            error: BaseException = run.drop()
+        except Exception as raised:  # noqa: BLE001 (by somebody's sink)
+            error = raised
+        self._done.put(self._settled(run, error))
+
+    def _give_up_waiting(self) -> None:
+        """End all that waits. What that gives free wakes nobody: whoever stops does this."""
+        while self._waiting:
+            with suppress(KeyError):  # somebody else is at it
+                run, timer = self._waiting.popitem()
+                if timer is not None:
+                    watchdog.call_off(timer)
+                run.cancel()
+                self._give_up(run)
 
     def _settled(self, run: Run, outcome: Result | BaseException) -> DownloadFuture:
         """Return what is done, and give its path free."""
@@ -232,31 +252,31 @@ class Crew:
         self._under_way.discard(run)
         resume = partial(self._resume, run)
         with self._lock:
-            timer = watchdog.call_at(wait.until, resume) if isinstance(wait, Wait) else None
-            self._waiting[run] = timer
             is_stopped = self._is_stopped
-        run.wake_by(resume)
+            if not is_stopped:
+                self._waiting[run] = None
         if is_stopped:
             run.cancel()
+            self._give_up(run)
+            return
+        run.wake_by(resume)
+        if isinstance(wait, Wait):  # only now, so that nobody is woken by two at once
+            with self._lock:
+                if run in self._waiting:
+                    self._waiting[run] = watchdog.call_at(wait.until, resume)
 
     def _resume(self, run: Run) -> None:
         """Give a waiting run back to the workers, once, whoever wakes it first."""
         with self._lock:
-            if run not in self._waiting:
+            if self._is_stopped or run not in self._waiting:
                 return
             timer = self._waiting.pop(run)
-            is_stopped = self._is_stopped
-            if not is_stopped:  # with the lock held: before any worker goes home
-                self._todo.appendleft(run)  # which may have a place at a host, for others to want
+            # With the lock held: before any worker goes home.
+            self._todo.appendleft(run)  # which may have a place at a host, for others to want
         if timer is not None:
             watchdog.call_off(timer)
-        if is_stopped:  # perhaps no worker will come
-            outcome = _outcome(run, None)
-            assert not isinstance(outcome, (Wait, Turn, Awaited))
-            self._done.put(self._settled(run, outcome))
-        else:
-            run.drop_by(partial(self._drop, run))
-            self._wake()
+        run.drop_by(partial(self._drop, run))
+        self._wake()
 
 
 def _outcome(run: Run, on_block: Callable[[], None] | None) -> Outcome | Awaited:

@@ -10,11 +10,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from pulp_download.download import Download
+from pulp_download.opening import LOOK_UP
 from pulp_download.result import Result
-
-# Seconds after which a waiting consumer looks up. A signal that another thread has taken, or that
-# comes in the instant before the wait, does not end the wait; its handler runs then.
-_LOOK_UP = 1.0
 
 
 class DownloadFuture(Future[Result]):
@@ -88,7 +85,7 @@ class Handover:
             if self._taken:
                 return self._taken.popleft()
             try:
-                group = self._queue.get(timeout=_LOOK_UP)
+                group = self._queue.get(timeout=LOOK_UP)
             except Empty:
                 continue
             if group is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,10 @@ from pulp_download.watchdog import Timer, watchdog
 
 if TYPE_CHECKING:
     from pulp_download.download import Download
+
+# Seconds after which whoever waits looks up. A signal that another thread has taken, or that comes
+# in the instant before the wait, does not end the wait; its handler runs then.
+LOOK_UP = 1.0
 
 
 class Opening:
@@ -72,7 +77,8 @@ class Opening:
                 if on_block is not None:
                     return Aside(self._run, step)
                 sleep(self._run, step)
-        except BaseException:
+        except BaseException as error:
+            self._run.abandon(error)
             self._remote.close()
             raise
 
@@ -125,10 +131,12 @@ class OwnedRemote:
 
 def sleep(run: Run, wait: Wait | Turn) -> None:
     """Block until the wait is over or the run is stopped."""
-    woken = threading.Event()
-    run.wake_by(woken.set)
     try:
-        woken.wait(max(0.0, wait.until - time.monotonic()) if isinstance(wait, Wait) else None)
+        woken = threading.Event()
+        run.wake_by(woken.set)
+        until = wait.until if isinstance(wait, Wait) else math.inf
+        while not woken.is_set() and (left := until - time.monotonic()) > 0:
+            woken.wait(min(left, LOOK_UP))
     except BaseException as error:  # Ctrl-C, or whatever a signal's handler raises
         run.abandon(error)
         raise

@@ -88,10 +88,13 @@ class Run:
     def drop(self) -> DownloadError:
         """Give up a run that was stopped while it was queued; return why."""
         error = self._watch.verdict or Cancelled()
-        if self._steps is not None:
-            self._steps.close()
-        self._fetch.discard(error)
-        self._end(None, error)
+        try:
+            if self._steps is not None:
+                self._steps.close()
+                self._failed(error)
+            self._fetch.discard(error)
+        finally:
+            self._end(None, error)
         return error
 
     def drop_by(self, drop: Callable[[], None]) -> None:
@@ -102,8 +105,8 @@ class Run:
 
     def wake_by(self, wake: Callable[[], None]) -> None:
         """Have the end of a wait for a host, and a stop, call ``wake``; as :meth:`drop_by`."""
-        self._sources.wake_by(wake)
         self.drop_by(wake)
+        self._sources.wake_by(wake)
         if self._sources.has_place:
             wake()
 
@@ -288,7 +291,8 @@ class Run:
         watchdog.discard(self._watch)
         if self._has_begun and self._teller.has_observer:
             failure = error if isinstance(error, DownloadError) else None
-            self._teller.finished(result, failure, time.monotonic() - self._watch.started)
+            teller, self._teller = self._teller, SILENT  # it ends once
+            teller.finished(result, failure, time.monotonic() - self._watch.started)
 
     def _failed(self, error: DownloadError) -> None:
         if not isinstance(error, WriteError):

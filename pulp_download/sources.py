@@ -62,10 +62,11 @@ class Sources:
         turn = self._watch.turn
         return turn is not None and turn.host is not None
 
-    def wake_by(self, wake: Callable[[], None] | None) -> None:
+    def wake_by(self, wake: Callable[[], None]) -> None:
         """Have ``wake`` called when there is a place, from any thread."""
-        if self._watch.turn is not None:
-            self._watch.turn.wake = wake
+        turn = self._watch.turn
+        if turn is not None:
+            turn.wake = wake
 
     def next(self) -> Places:
         """Choose a source and take a place at its host; None when nothing is left to try.

@@ -1,8 +1,10 @@
 """What one run tells its observer, if it has one.
 
 An observer is any callable that takes one :class:`~pulp_download.events.Event`. It is called in the
-worker's thread, in order for one download, interleaved for several; it must be quick. One that
-raises is logged once and dropped for the rest of the run. Without an observer no event is made.
+worker's thread, in order for one download, interleaved for several. What is stopped while no worker
+has it (queued in a batch, or between two tries) is told of by whoever stops it; for a time limit
+that is the thread which keeps all of them. So it must be quick. One that raises is logged once and
+dropped for the rest of the run. Without an observer no event is made.
 """
 
 from __future__ import annotations

@@ -11,7 +11,19 @@ from typing import Any
 
 import pytest
 
-from pulp_download import Download, InvalidSettings, Remote, Settings, Stalled, TimedOut
+from pulp_download import (
+    Batch,
+    Download,
+    Event,
+    Finished,
+    InvalidSettings,
+    Remote,
+    Settings,
+    Stalled,
+    Started,
+    TimedOut,
+    TryFailed,
+)
 from tests.functional.fetch import BODY, OLD, SOON, fetched, refused, remote_for, running
 from tests.servers import (
     Blackhole,
@@ -108,6 +120,23 @@ def test_a_total_limit_that_passes_between_two_tries_tells_the_place(
     server.default(reply(503, headers={"Retry-After": "60"}))
     error = refused(TimedOut, server.url("/f"), target, total_timeout=LIMIT, max_retries=9)
     assert error.url == server.url("/f")
+
+
+@pytest.mark.fault(22)
+def test_in_a_batch_it_tells_what_was_tried_before_as_well(
+    server: FaultServer, target: Path
+) -> None:
+    server.default(reply(503, headers={"Retry-After": "60"}))
+    seen: list[Event] = []
+    with remote_for(total_timeout=LIMIT, max_retries=9) as remote:
+        download = Download(server.url("/f"), target, remote=remote)
+        with Batch([download], observer=seen.append) as batch:
+            (future,) = batch
+    error = future.exception()
+    assert isinstance(error, TimedOut)
+    assert error.url == server.url("/f")
+    assert [failed.type for failed in error.attempts] == ["ServerFailed", "TimedOut"]
+    assert [type(event) for event in seen] == [Started, TryFailed, TryFailed, Finished]
 
 
 @pytest.mark.fault(22)

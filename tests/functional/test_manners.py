@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pulp_download import Batch, Download, MemoryWriter, Remote, TimedOut
+from pulp_download import Batch, Cancelled, Download, MemoryWriter, Remote, TimedOut
 from tests.functional.fetch import remote_for
 from tests.functional.upstream import body_of, downloads_of, expectations, publish
 from tests.servers import (
@@ -19,6 +19,7 @@ from tests.servers import (
     Conversation,
     FaultServer,
     Request,
+    head,
     hold,
     redirect,
     reply,
@@ -310,6 +311,30 @@ def test_a_wait_for_a_place_ends_when_the_remote_is_closed(server: FaultServer) 
         for run in runs:
             assert type(run.exception(SOON)).__name__ == "Cancelled"
     gate.open()
+
+
+@pytest.mark.need("I10")
+def test_a_batch_that_is_closed_asks_nobody_in_the_place_of_those_it_drops(
+    four: list[FaultServer],
+) -> None:
+    busy, *slow = four[:3]
+    busy.default(reply(503, headers={"Retry-After": "5"}))
+    busy.on("/open", steps(head(200, {"Content-Length": "3"}), hold))
+    with remote_for(per_host=1) as remote, ThreadPoolExecutor(1) as consumer:
+        content = fetching(busy, "/open", remote).iter_content()
+        waiting = [fetching(busy, f"/{number}", remote) for number in range(10)]
+        for server in slow:
+            server.default(hold)
+        at_work = [fetching(server, "/f", remote) for server in slow]
+        batch = Batch([*waiting, *at_work], concurrency=2, window=12)
+        results = consumer.submit(list, batch)
+        for server in slow:
+            server.wait_for(lambda server=server: server.held == 1)  # type: ignore[misc]
+        content.close()  # its place is the first one's, which finds no worker
+        batch.close()
+        with pytest.raises(Cancelled):
+            results.result(SOON)
+    assert [request.path for request in busy.requests] == ["/open"]
 
 
 def test_a_host_that_times_out_gives_its_place_to_the_next(server: FaultServer) -> None:

@@ -3,7 +3,10 @@
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 
 import pytest
@@ -12,6 +15,7 @@ from pulp_download import (
     Batch,
     Cancelled,
     Download,
+    Finished,
     MemoryWriter,
     Remote,
     SizeValidation,
@@ -27,6 +31,20 @@ from tests.functional.upstream import expectations
 from tests.servers import FaultServer, reply, stalled_body, truncated
 
 BODY = bytes(1000)
+
+
+@contextmanager
+def interrupting() -> Iterator[None]:
+    """Have an alarm's signal raise KeyboardInterrupt."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture
@@ -79,23 +97,69 @@ def test_an_exception_out_of_a_signals_handler_ends_a_waiting_run(
     server.default(reply(503, headers={"Retry-After": "100"}))
     download = Download(server.url("/a"), tmp_path / "a")
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
     def soon() -> None:
         server.wait_for_requests(1)
         signal.setitimer(signal.ITIMER_REAL, 0.3)
 
-    before = signal.signal(signal.SIGALRM, interrupt)
     thread = threading.Thread(target=soon)
     thread.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            download.run()
-    finally:
-        signal.signal(signal.SIGALRM, before)
+    with interrupting(), pytest.raises(KeyboardInterrupt):
+        download.run()
     thread.join()
     assert not download.cancel()  # nothing is left to stop
+
+
+@pytest.mark.fault(189)
+def test_a_reader_who_is_interrupted_while_the_rest_is_awaited_hears_of_one_end(
+    server: FaultServer,
+) -> None:
+    broken = truncated(BODY, sent=500, headers={"ETag": '"one"', "Accept-Ranges": "bytes"})
+    server.on("/a", [broken, reply(503, headers={"Retry-After": "100"})])
+    told: list[Event] = []
+
+    def hear(event: Event) -> None:
+        told.append(event)
+        if isinstance(event, TryFailed) and len(server.requests) == 2:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+
+    with (
+        interrupting(),
+        Download(server.url("/a")).iter_content(observer=hear, resume=True) as content,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        b"".join(content)
+    assert [type(event) for event in told].count(Finished) == 1
+
+
+def test_a_close_that_was_interrupted_can_be_done_again(
+    server: FaultServer, tmp_path: Path
+) -> None:
+    class Sink(MemorySink):
+        def __exit__(self, *exception: object) -> None:
+            if not interrupted:
+                interrupted.append(True)
+                raise KeyboardInterrupt
+
+    interrupted: list[bool] = []
+    server.default(reply(503, headers={"Retry-After": "100"}))
+    told: SimpleQueue[Event] = SimpleQueue()
+
+    def hear(event: Event) -> None:
+        if isinstance(event, TryFailed):
+            told.put(event)
+
+    downloads = [Download(server.url("/a"), Into(Sink(lambda value: None))) for _ in range(3)]
+    batch = Batch(downloads, observer=hear)
+    with ThreadPoolExecutor(1) as consumer:
+        results = consumer.submit(list, batch)
+        for _ in downloads:
+            told.get(timeout=20)
+        with pytest.raises(KeyboardInterrupt):
+            batch.close()
+        batch.close()
+        with pytest.raises(Cancelled):
+            results.result(20)
+    assert not any(download.cancel() for download in downloads)
 
 
 @pytest.mark.fault(136)
