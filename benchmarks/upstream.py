@@ -16,7 +16,8 @@ from pathlib import Path
 
 from benchmarks import nginx
 from tests.servers import authority
-from tests.servers.ftp_real import PyFtpd, Vsftpd
+from tests.servers.ftp_daemons import Vsftpd
+from tests.servers.ftp_pyftpd import PyFtpd
 
 # How long a server may take until it answers, and how often that is tried, in seconds.
 PATIENCE, LOOK_EVERY = 10, 0.02
