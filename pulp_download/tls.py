@@ -46,10 +46,26 @@ def ssl_context(settings: TLSSettings) -> ssl.SSLContext:
 
 
 def as_asked(settings: TLSSettings, verify: Any, cert: Any) -> TLSSettings:
-    """Return settings changed by what requests takes as ``verify`` and ``cert``."""
-    certificate, key = cert if isinstance(cert, tuple) else (cert, None)
-    authorities = verify if isinstance(verify, str) else settings.ca_cert
+    """Return settings changed by what requests takes as ``verify`` and ``cert``.
+
+    Raises InvalidSettings for what is neither of their kinds: to go on would be without what
+    somebody wanted to be trusted, and nothing else.
+    """
+    authorities = settings.ca_cert
+    if verify not in (True, False, None, ""):
+        authorities = _path("verify", verify)
+    parts = cert if isinstance(cert, (tuple, list)) else (cert, None)
+    if len(parts) != 2:
+        raise InvalidSettings(f"session.cert: {len(parts)} values, not a path or a pair of them")
+    certificate, key = (None if part is None else _path("cert", part) for part in parts)
     return TLSSettings(authorities, certificate, key, verify is not False)
+
+
+def _path(name: str, value: Any) -> str:
+    try:
+        return os.fsdecode(value)
+    except TypeError:
+        raise InvalidSettings(f"session.{name}: {type(value).__name__} is no path") from None
 
 
 def wrap(

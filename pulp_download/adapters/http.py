@@ -132,7 +132,7 @@ class HttpAdapter(HTTPAdapter):
 
         ``fields`` are the header lines but for Host, each with its end. Never by way of a proxy.
         """
-        key = (url.origin, verify, cert)
+        key = (url.origin, verify, tuple(cert) if type(cert) is list else cert)
         pool, host = self._direct.get(key) or (None, "")
         if pool is None or pool.pool is None:  # closed, by its manager's limit or by somebody
             pool, host = self._direct_pool(url.origin, verify, cert), url.origin.authority

@@ -7,7 +7,7 @@ import itertools
 import re
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from pulp_download import (
     DigestValidation,
     Download,
     DownloadError,
+    InvalidSettings,
     MemoryWriter,
     NotAuthorized,
     NotFound,
@@ -405,6 +406,48 @@ def test_verify_wins_over_the_settings(secure: FaultServer, tmp_path: Path) -> N
     with one_try(tls_validation=False) as remote, pytest.raises(TLSFailed):
         remote.session.verify = True
         fetched(secure.url("/a"), remote)
+
+
+def test_verify_may_be_any_path(secure: FaultServer, tmp_path: Path) -> None:
+    with one_try(ca_cert=authority().pem) as remote:
+        remote.session.verify = other_authority().file(tmp_path)  # type: ignore[assignment]
+        with pytest.raises(TLSFailed):
+            fetched(secure.url("/a"), remote)
+        (tmp_path / "right").mkdir()
+        remote.session.verify = authority().file(tmp_path / "right")  # type: ignore[assignment]
+        assert fetched(secure.url("/a"), remote) == b"a file"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("verify", object(), "session.verify: object is no path"),
+        ("cert", 5, "session.cert: int is no path"),
+        ("cert", ("a", 5), "session.cert: int is no path"),
+        ("cert", ["a", "b", "c"], "session.cert: 3 values, not a path or a pair of them"),
+    ],
+)
+def test_what_is_no_path_is_refused(
+    secure: FaultServer, name: str, value: object, text: str
+) -> None:
+    with one_try(ca_cert=authority().pem) as remote:
+        setattr(remote.session, name, value)
+        with pytest.raises(InvalidSettings, match=re.escape(text)):
+            fetched(secure.url("/a"), remote)
+    assert secure.requests == []
+
+
+@pytest.mark.parametrize("form", [list, tuple])
+def test_cert_may_be_any_path_or_a_pair_of_them(
+    tmp_path: Path, form: Callable[[object], Any]
+) -> None:
+    you = authority().client_cert_files(tmp_path, "you.test")
+    context = authority().server_context(client_certs=ssl.CERT_REQUIRED)
+    with FaultServer(tls=context) as server, one_try(ca_cert=authority().pem) as remote:
+        server.default(reply(200, b"a file"))
+        for value in (form((you.cert, you.key)), you.both):
+            remote.session.cert = value
+            assert fetched(server.url("/a"), remote) == b"a file"
 
 
 def test_cert_wins_over_the_settings(tmp_path: Path) -> None:
