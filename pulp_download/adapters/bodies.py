@@ -200,11 +200,11 @@ class ChunkedBody:
             self._has_ended = True
 
     def _end_chunk(self) -> None:
-        end = self._line(2)
+        end = self._line(2, "end of a chunk")
         if end in (b"", b"\r"):
             raise Truncated(self._received)
         if end != b"\r\n":
-            raise refused("chunk is longer than its size")
+            raise refused(f"chunk does not end with CRLF, but {end!r}")
 
     def _skip_trailers(self) -> None:
         seen = 0
@@ -216,9 +216,9 @@ class ChunkedBody:
             if seen > _MAX_TRAILERS or b"\0" in line:
                 raise ProtocolViolation(f"trailers of more than {_MAX_TRAILERS} bytes, or broken")
 
-    def _line(self, limit: int) -> bytes:
+    def _line(self, limit: int, what: str = "line of a chunk") -> bytes:
         try:
-            return self._wire.line(limit)
+            return self._wire.line(limit, what)
         except ssl.SSLEOFError:
             return b""
 

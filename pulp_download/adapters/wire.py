@@ -214,8 +214,11 @@ class Wire:
         if not b"HTTP/1.".startswith(begin):
             raise ProtocolViolation(f"not an HTTP/1 answer: {begin!r}")
 
-    def line(self, limit: int) -> bytes:
-        """Return one line with its end; short only at the end of the stream."""
+    def line(self, limit: int, what: str = "line") -> bytes:
+        """Return one line with its end; short only at the end of the stream.
+
+        Raises ProtocolViolation, which says ``what`` it is, if it is longer than ``limit`` bytes.
+        """
         while True:
             window = bytes(self._buffer[self._start : min(self._end, self._start + limit)])
             end = window.find(b"\n") + 1
@@ -223,6 +226,6 @@ class Wire:
                 self._start += end
                 return window[:end]
             if len(window) >= limit:
-                raise refused(f"line is longer than {limit} bytes")
+                raise refused(f"{what} is longer than {limit} bytes")
             if not self.fill(_LEAST_READ):
                 return bytes(self.take(limit))

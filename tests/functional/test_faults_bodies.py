@@ -246,7 +246,9 @@ def test_a_chunk_size_that_is_no_hexadecimal_number_is_refused(
 @pytest.mark.fault(6)
 def test_a_chunk_longer_than_its_size_is_refused(server: FaultServer, target: Path) -> None:
     server.default(chunked([chunk(b"hello", size_line=b"4")]))
-    assert not refused(ProtocolViolation, server.url("/f"), target).retryable
+    error = refused(ProtocolViolation, server.url("/f"), target)
+    assert not error.retryable
+    assert "end of a chunk is longer than 2 bytes" in error.reason
 
 
 @pytest.mark.fault(7)
