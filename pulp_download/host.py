@@ -18,11 +18,13 @@ from pulp_download.errors import (
     DownloadError,
     NotFound,
     ProtocolViolation,
+    ProxyFailed,
     ServerFailed,
     Stalled,
     Throttled,
     TimedOut,
     TLSFailed,
+    TokenFailed,
     TooSlow,
     Truncated,
     ValidationError,
@@ -35,7 +37,8 @@ from pulp_download.watchdog import Timer
 if TYPE_CHECKING:
     from pulp_download.turns import Turn
 
-# What says that a host has too much to do: these, and these statuses (421 is FTP's).
+# What says that a host has too much to do: these, and these statuses (421 is FTP's). Also where
+# this end had no descriptor for one more connection: fewer at once are what helps then.
 _OVERLOADED = (Throttled, ConnectionFailed, TimedOut, Stalled, Truncated, ProtocolViolation)
 _BUSY = frozenset({421, 429, 503})
 # What is no failure of the host: ours, or one that its speed tells already.
@@ -104,8 +107,8 @@ class Host:
 
     def failed(self, error: DownloadError, since: float, now: float, longest_rest: float) -> None:
         """Take note of a failure of what was asked ``since``: it may bear less, or want rest."""
-        is_busy = isinstance(error, _OVERLOADED) or error.status in _BUSY
-        is_busy = is_busy and not isinstance(error, TLSFailed)
+        is_slow = isinstance(error, _OVERLOADED) and not isinstance(error, (TLSFailed, ProxyFailed))
+        is_busy = is_slow or error.status in _BUSY
         if error.status is not None and not is_busy:
             self.answered()
         if is_busy and since >= self._cut_at:  # what was under way then says nothing new
@@ -118,7 +121,7 @@ class Host:
 
 def judge(score: Score, error: DownloadError, since: float, now: float) -> None:
     """Have a score take note of how a transfer failed that began ``since``."""
-    if isinstance(error, NotFound) or _is_local(error):
+    if isinstance(error, (NotFound, ProxyFailed, TokenFailed)) or _is_local(error):
         score.overlook(now - since, now)
     elif not isinstance(error, _NO_BLAME):
         is_wrong = isinstance(error, ValidationError)

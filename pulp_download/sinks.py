@@ -234,9 +234,9 @@ class FileSink:
                 os.fsync(self._file)
             if self._writer.keep:
                 self.stat = os.fstat(self._file)
-            descriptor, self._file = self._file, None
             # The lock is needed until the file has its name.
-            lock = os.dup(descriptor) if self._is_held else None
+            lock = os.dup(self._file) if self._is_held else None
+            descriptor, self._file = self._file, None
             try:
                 os.close(descriptor)  # NFS tells here that the disk is full
                 self._rename()

@@ -92,7 +92,10 @@ def resolve(host: str, port: int, watch: Watch) -> list[AddressInfo]:
         except (OSError, UnicodeError) as error:
             answers.put(error)
 
-    threading.Thread(target=look_up, name="pulp-resolver", daemon=True).start()
+    try:
+        threading.Thread(target=look_up, name="pulp-resolver", daemon=True).start()
+    except RuntimeError:  # no more threads to be had
+        raise OSError(errno.ENOMEM, f"no thread for looking up {host}") from None
     while True:
         try:
             answer = answers.get(timeout=TICK)

@@ -193,8 +193,8 @@ class Watch:
                 shut_down(self._socket)
         if (sleeper := self._sleeper) is not None:
             sleeper.set()
-        if self.on_stop is not None:
-            self.on_stop()
+        if (on_stop := self.on_stop) is not None:
+            on_stop()
         return True
 
     def blame(self, verdict: DownloadError) -> None:
@@ -213,9 +213,11 @@ class Watch:
         limits = self.limits
         if self._deadline is not None and now >= self._deadline:
             self.stop(TimedOut("total", limits.total or 0.0))
+        # What is over first, so that no wait that ends at this moment counts twice.
+        waited, awaited = self._waited, self._awaited
         phase, since = self._phase, self._reading_since
         begun = since if phase is None else phase[2]
-        awaited = self._awaited + (0.0 if begun is None else now - begun)
+        awaited += 0.0 if begun is None else now - begun
         rivals = self.rivals  # which the run's thread may forget at any moment
         if rivals is not None and (verdict := rivals.verdict(self.delivered, awaited, now)):
             self.stop(verdict, by=rivals)
@@ -225,7 +227,7 @@ class Watch:
             return  # a phase has its own limit; the wait for a head is no slow body
         if now - since >= limits.read:
             self.stop(TimedOut("read", limits.read))
-        waited = self._waited + (now - since)
+        waited += now - since
         if limits.min_speed and waited - self._window_waited >= limits.stall_period:
             received = self.received - self._window_received
             if received < limits.min_speed * limits.stall_period:

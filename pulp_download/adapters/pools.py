@@ -1,7 +1,8 @@
 """urllib3's pools: idle connections, and the way to a new one.
 
 With :mod:`~pulp_download.adapters.connections` the only place that uses names of urllib3's with a
-leading underscore: ``_get_conn``, ``_new_conn`` and ``_prepare_proxy`` of pools, in subclasses.
+leading underscore: of pools ``_get_conn``, ``_put_conn``, ``_new_conn`` and ``_prepare_proxy``, in
+subclasses.
 """
 
 from __future__ import annotations
@@ -87,6 +88,9 @@ class Pool(urllib3.HTTPConnectionPool):
         if is_open and stack is not None and len(stack.queue) < stack.maxsize:
             stack.queue.append(connection)
             self._idle.add(connection, self)
+            if self.pool is not stack:  # closed at this moment
+                self._idle.remove(connection)
+                connection.close()
         else:
             super()._put_conn(connection)
 
@@ -109,6 +113,7 @@ class Pool(urllib3.HTTPConnectionPool):
                 connection.connect()
             watch.check()
         except BaseException as error:
+            connection.watch = None  # it may lie in the pool for long
             if self.proxy is not None and not connection.is_through and _is_late(error, watch):
                 watch.blame(
                     ProxyFailed(f"proxy: connect timeout of {watch.limits.connect:g} s passed")

@@ -1,10 +1,14 @@
 """Stops, closes and failures that fall between two steps: nothing is lost, nothing is left."""
 
+import errno
+import gc
+import os
 import signal
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
@@ -14,7 +18,9 @@ import pytest
 from pulp_download import (
     Batch,
     Cancelled,
+    ConnectionFailed,
     Download,
+    FileWriter,
     Finished,
     MemoryWriter,
     Remote,
@@ -24,6 +30,7 @@ from pulp_download import (
     TryFailed,
     WriteError,
 )
+from pulp_download.adapters.http import HttpAdapter
 from pulp_download.events import Event
 from pulp_download.validations import Chunk
 from pulp_download.writers import MemorySink
@@ -193,6 +200,59 @@ def test_a_remote_closed_under_a_run_cancels_it(server: FaultServer) -> None:
 
     with pytest.raises(Cancelled):
         Download(server.url("/a"), Closing(), remote=remote).run()
+
+
+def test_a_connection_that_comes_back_while_its_pool_is_closed_is_closed_too(
+    server: FaultServer,
+) -> None:
+    class Closing(list[object]):
+        def append(self, connection: object) -> None:
+            remote.close()  # as another thread might, just now
+            super().append(connection)
+
+    server.default(reply(200, BODY))
+    remote = Remote()
+    Download(server.url("/a"), MemoryWriter(), remote=remote).run()
+    adapter = remote.session.get_adapter(server.url())
+    assert isinstance(adapter, HttpAdapter)
+    ((pool, _),) = adapter._direct.values()
+    assert pool.pool is not None
+    pool.pool.queue = Closing(pool.pool.queue)
+    with suppress(Cancelled):
+        Download(server.url("/a"), MemoryWriter(), remote=remote).run()
+    assert server.requests[1].connection == 1
+    server.wait_for(lambda: server.open == 0)
+
+
+def test_a_connection_that_could_not_be_made_keeps_no_download(server: FaultServer) -> None:
+    class Attachment:
+        pass
+
+    url = server.url("/a")
+    server.close()
+    with Remote(max_retries=0) as remote:
+        attachment = Attachment()
+        kept = weakref.ref(attachment)
+        download = Download(url, MemoryWriter(), remote=remote, attachment=attachment)
+        with pytest.raises(ConnectionFailed):
+            download.run()
+        del download, attachment
+        gc.collect()
+        assert kept() is None
+
+
+@pytest.mark.fault(112)
+def test_no_descriptor_for_the_lock_of_a_file_leaves_the_file_itself_closed(
+    server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    server.default(reply(200, BODY))
+    monkeypatch.setattr(os, "dup", refuse)
+    with pytest.raises(WriteError, match="Too many open files"):
+        Download(server.url("/a"), FileWriter(tmp_path / "a", keep=True)).run()
+    assert list(tmp_path.iterdir()) == []
 
 
 class Into(MemoryWriter):

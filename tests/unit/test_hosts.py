@@ -14,10 +14,12 @@ from pulp_download.errors import (
     DigestMismatch,
     DownloadError,
     NotFound,
+    ProxyFailed,
     ServerFailed,
     Throttled,
     TimedOut,
     TLSFailed,
+    TokenFailed,
     Truncated,
 )
 from pulp_download.hosts import DEFAULT_PER_HOST, Hosts
@@ -306,6 +308,24 @@ def test_what_is_lacking_at_this_end_is_not_the_fault_of_a_host() -> None:
     assert score.failures == 0
     assert not score.is_rested(time.monotonic())
     assert bench.hosts.at(A).limit < 8, "but less at once is what helps"
+
+
+@pytest.mark.parametrize("failure", [ProxyFailed("proxy: refused"), TokenFailed("no token")])
+def test_a_host_that_was_never_asked_is_neither_blamed_nor_asked_for_less(
+    failure: DownloadError,
+) -> None:
+    bench = Bench(per_host=8)
+    for _ in range(10):
+        bench.turn(A).leave(failure)
+    assert ranking(bench, "a", "b") == "ab"
+    host = bench.hosts.at(A)
+    assert (host.score.failures, host.limit) == (0, 8)
+
+
+def test_a_proxy_that_is_too_busy_has_the_host_behind_it_asked_for_less() -> None:
+    bench = Bench(per_host=8)
+    bench.turn(A).leave(ProxyFailed("proxy: 503", status=503))
+    assert bench.hosts.at(A).limit == 4
 
 
 def test_closing_forgets_who_waits_and_leaves_no_timer() -> None:

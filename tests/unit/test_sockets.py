@@ -96,6 +96,18 @@ def test_a_name_that_is_unknown_is_told_as_the_resolver_says_it(
         sockets.connect("host", 80, watch_for())
 
 
+def test_a_name_that_no_thread_can_look_up_is_a_failure_of_this_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(OSError, match=r"no thread for looking up host\.test") as caught:
+        resolve("host.test", 80, watch_for())
+    assert caught.value.errno == errno.ENOMEM
+
+
 def test_a_name_that_cannot_be_encoded_is_a_failure_of_the_look_up() -> None:
     with pytest.raises(UnicodeError):
         sockets.connect("a" * 64 + ".example", 80, watch_for())

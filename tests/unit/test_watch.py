@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import select
 import socket
+import time
 
 import pytest
 
-from pulp_download.errors import Cancelled, ConnectionFailed, DownloadError, ProxyFailed, TimedOut
+from pulp_download.errors import (
+    Cancelled,
+    ConnectionFailed,
+    DownloadError,
+    ProxyFailed,
+    Stalled,
+    TimedOut,
+)
 from pulp_download.settings import TimeLimits
 from pulp_download.watch import Watch, shut_down
 
@@ -89,3 +97,26 @@ def test_a_peer_that_sends_into_a_full_buffer_hears_of_the_end_at_once() -> None
 
 def _is_writable(sock: socket.socket) -> bool:
     return bool(select.select([], [sock], [], 0.05)[1])
+
+
+def test_a_read_that_ends_while_the_clock_looks_is_counted_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Ending:
+        """Rivals in the place of a thread that goes on at this moment."""
+
+        def verdict(self, *facts: object) -> None:
+            watch.end_read(1)
+
+    watch = Watch(TimeLimits(read=60, min_speed=1000, stall_period=30))
+    watch.begin_body()
+    watch.begin_read()
+    watch.rivals = Ending()  # type: ignore[assignment]
+    begun, moment = time.monotonic(), time.monotonic() + 20
+    monkeypatch.setattr(time, "monotonic", lambda: moment)
+    watch.inspect(moment)
+    assert watch.verdict is None, "20 of 30 seconds have passed"
+    watch.begin_read()
+    watch.rivals = None
+    watch.inspect(begun + 40)
+    assert isinstance(watch.verdict, Stalled)
