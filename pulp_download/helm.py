@@ -109,9 +109,9 @@ class Pollable(Protocol):
 class Helm(Generic[Job]):
     """Whose turn it is, and the jobs whose answers are awaited.
 
-    ``take``, ``take_free``, ``pass_on`` and ``ring`` are for any thread, the rest for the one at the
-    helm. ``hire`` is called when the helm is free and no worker waits for it,
-    ``flush`` before it changes hands.
+    ``take``, ``take_free``, ``pass_on`` and ``ring`` are for any thread, the rest for the one at
+    the helm. ``hire`` is called when the helm is free and no worker waits for it, ``flush`` before
+    it changes hands.
     """
 
     def __init__(self, hire: Callable[[], None], flush: Callable[[], None]):

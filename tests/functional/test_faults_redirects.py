@@ -218,7 +218,7 @@ def test_the_body_of_a_redirect_holds_nothing_up(
 ) -> None:
     either.on("/a", answer)
     either.on("/good", reply(200, BODY))
-    fetched(either.url("/a"), target, stall_period=0.3, sock_read_timeout=0.3, within=2.0)
+    fetched(either.url("/a"), target, stall_period=1.0, sock_read_timeout=1.0, within=2.0)
     assert target.read_bytes() == BODY
 
 
@@ -229,7 +229,7 @@ def test_the_body_of_an_error_holds_nothing_up_and_hides_nothing(
     server: FaultServer, target: Path, status: int, answer: Script
 ) -> None:
     server.default(steps(head(status, {"Content-Length": "9000"}), answer))
-    with remote_for(stall_period=0.3, sock_read_timeout=0.3) as remote:
+    with remote_for(stall_period=1.0, sock_read_timeout=1.0) as remote:
         errors: tuple[type[DownloadError], ...] = tuple(BadStatus.__subclasses__())
         error = refused(errors, server.url("/f"), target, remote=remote, within=2.0)
     assert error.status == status

@@ -92,9 +92,9 @@ def test_a_body_that_slows_down_later_is_a_stall_too(server: FaultServer, target
 
 @pytest.mark.fault(22)
 def test_a_body_that_is_fast_enough_is_left_alone(server: FaultServer, target: Path) -> None:
-    server.default(dripped_body(bytes(20_000), every=0.05, size=1000))
-    fetched(server.url("/f"), target, min_speed=4000, stall_period=0.3, sock_read_timeout=0.5)
-    assert target.read_bytes() == bytes(20_000)
+    server.default(dripped_body(bytes(60_000), every=0.05, size=1000))
+    fetched(server.url("/f"), target, min_speed=4000, stall_period=1.0, sock_read_timeout=2.0)
+    assert target.read_bytes() == bytes(60_000)
 
 
 @pytest.mark.fault(22)
@@ -103,7 +103,7 @@ def test_the_total_limit_covers_all_tries_and_the_waits_between(
 ) -> None:
     server.default(reply(503))
     with (
-        remote_for(total_timeout=1.0, max_retries=9) as remote,
+        remote_for(total_timeout=3.0, max_retries=9) as remote,
         pytest.raises(TimedOut) as caught,
     ):
         Download(server.url("/f"), target, remote=remote).run()
@@ -287,10 +287,10 @@ def test_a_dead_address_family_is_remembered(
     with Blackhole(host="::1") as dead, remote_for(connect_timeout=PATIENT) as remote:
         addresses(dead, server)
         started = time.monotonic()
-        for _ in range(8):
+        for _ in range(20):
             fetched("http://many.test/f", target, remote=remote)
-        assert time.monotonic() - started < 8 * 0.25 / 2
-    assert server.accepted == 8
+        assert time.monotonic() - started < 20 * 0.25 / 2
+    assert server.accepted == 20
 
 
 @pytest.mark.fault(79)

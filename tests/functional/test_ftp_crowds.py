@@ -73,9 +73,9 @@ def test_a_crowd_at_the_door_or_at_the_login_fails_nobody(ftp: FtpFaultServer, t
 def test_whoever_waits_for_room_is_not_out_of_time_for_connecting(ftp: FtpFaultServer) -> None:
     ready = reply("220 Ready.")
     ftp.on_connect([ready, closing("421 Too many connections."), ready])
-    ftp.on("RETR", [then(lambda session, _: session.hold_data(0.8)), good("RETR")])
+    ftp.on("RETR", [then(lambda session, _: session.hold_data(2.0)), good("RETR")])
     with (
-        remote_for(connect_timeout=0.3) as remote,
+        remote_for(connect_timeout=1.0) as remote,
         Batch(downloads_of(ftp, 2, remote), concurrency=2) as batch,
     ):
         assert [future.result().attempts for future in batch] == [(), ()]

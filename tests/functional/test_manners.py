@@ -241,8 +241,8 @@ def test_with_one_host_that_hangs_the_others_take_hardly_longer_than_alone(
     for host in four[1:]:
         host.default(steps(lambda conn, request: time.sleep(0.02), reply(200, b"x")))
     four[0].default(hold)
-    alone = min(seconds(four[1:]) for _ in range(2))
-    beside = min(seconds(four) for _ in range(2))
+    alone = min(seconds(four[1:]) for _ in range(3))
+    beside = min(seconds(four) for _ in range(3))
     assert beside < 1.2 * alone
 
 
@@ -277,10 +277,10 @@ def test_waiting_for_a_place_is_no_time_of_a_download(server: FaultServer) -> No
         first = pool.submit(fetching(server, "/first", remote).run)
         gate.wait_for(1)
         second = pool.submit(fetching(server, "/second", remote).run)
-        time.sleep(1.0)
+        time.sleep(2.0)
         gate.open()
         first.result(SOON)
-        assert second.result(SOON).elapsed < 0.8
+        assert second.result(SOON).elapsed < 1.8
 
 
 @pytest.mark.need("I10")
@@ -340,7 +340,7 @@ def test_a_batch_that_is_closed_asks_nobody_in_the_place_of_those_it_drops(
 def test_a_host_that_times_out_gives_its_place_to_the_next(server: FaultServer) -> None:
     server.default(reply(200, b"x"))
     server.on("/hangs", hold)
-    with remote_for(per_host=1, sock_read_timeout=0.3) as remote:
+    with remote_for(per_host=1, sock_read_timeout=1.0) as remote:
         downloads = [fetching(server, "/hangs", remote), fetching(server, "/next", remote)]
         with Batch(downloads, concurrency=2) as batch:
             outcomes = {f.download.attachment: f.exception() for f in batch}

@@ -537,7 +537,7 @@ def test_an_origin_that_is_silent_behind_the_tunnel_is_not_the_proxys_failure(
 ) -> None:
     stands = send(b"HTTP/1.1 200 Connection established\r\n\r\n")
     proxy.on("upstream.test:443", steps(stands, hold))
-    with through(proxy, connect_timeout=0.3) as remote, pytest.raises(TimedOut) as caught:
+    with through(proxy, connect_timeout=1.0) as remote, pytest.raises(TimedOut) as caught:
         fetched("https://upstream.test/a", remote)
     assert caught.value.limit == "connect"
 

@@ -454,12 +454,12 @@ def test_timers_call_back_in_their_order_and_not_before_their_time() -> None:
     def call(name: str) -> Callable[[], None]:
         return lambda: calls.append((name, time.monotonic() - now))
 
-    watchdog.call_at(now + 0.3, lambda: (call("late")(), last.set()))
+    watchdog.call_at(now + 1.0, lambda: (call("late")(), last.set()))
     watchdog.call_at(now + 0.1, call("early"))
     watchdog.call_at(now + 0.1, call("early, too"))
     assert last.wait(SOON)
     assert [name for name, _ in calls] == ["early", "early, too", "late"]
-    assert calls[0][1] >= 0.1 and calls[2][1] >= 0.3
+    assert calls[0][1] >= 0.1 and calls[2][1] >= 1.0
 
 
 def test_a_sooner_timer_overtakes_one_that_is_waited_for() -> None:
