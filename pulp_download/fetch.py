@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NOT_MODIFIED = frozenset({304})
-_RANGES = frozenset({206, 416})
 
 
 class Fetch:
@@ -144,7 +143,7 @@ class Fetch:
         conditions = made.conditions(source, is_judged=is_judged)
         if conditions is None:
             return None
-        opened = yield from ask(source, conditions, _RANGES)
+        opened = yield from ask(source, conditions, made.answers)
         if opened.status == 200:
             return self._afresh(opened, source)
         total = made.total_with(opened, source)

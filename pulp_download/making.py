@@ -13,7 +13,7 @@ from pulp_download.delivery import Delivery
 from pulp_download.edition import Edition, content_coding, edition_of
 from pulp_download.errors import DownloadError, ProtocolViolation, ValidationError, WriteError
 from pulp_download.mirrors.mirror import Mirror
-from pulp_download.ranges import Span, part_of, unsatisfied_total
+from pulp_download.ranges import PARTIAL, Span, part_of, unsatisfied_total
 from pulp_download.repair import Repair, repair_of
 from pulp_download.validations import Checks
 
@@ -25,7 +25,10 @@ class Making:
     """The first ``offset`` bytes of a file, one at least.
 
     ``source`` is who gave the last of them (see source_key), and the edition is of there.
+    ``answers`` are the statuses with which only somebody who asks for the rest is answered.
     """
+
+    answers = PARTIAL
 
     __slots__ = ("checks", "edition", "source")
 

@@ -9,7 +9,7 @@ from pulp_download.asking import Opened
 from pulp_download.delivery import Ask, Delivery
 from pulp_download.edition import content_coding
 from pulp_download.mirrors.mirror import Mirror
-from pulp_download.ranges import Span, part_of
+from pulp_download.ranges import PARTIAL, Span
 from pulp_download.repair import Repair
 from pulp_download.settings import Settings
 from pulp_download.steps import Asking
@@ -17,8 +17,6 @@ from pulp_download.telling import Teller
 from pulp_download.validations import Checks, Validation
 from pulp_download.watch import Watch
 from pulp_download.writers import Sink
-
-_RANGES = frozenset({206, 416})
 
 
 class Mending:
@@ -50,7 +48,7 @@ class Mending:
         repair = self._repair
         delivery = None
         for span in repair.spans():
-            opened = yield from ask(source, {"Range": span.asked}, _RANGES)
+            opened = yield from ask(source, {"Range": span.asked}, PARTIAL)
             if opened.status != 200 and not self._is_part(opened, span):
                 opened.answer.drain()
                 opened = yield from ask(source)
@@ -66,14 +64,9 @@ class Mending:
 
     def _is_part(self, opened: Opened, span: Span) -> bool:
         """Tell whether an answer is what was asked for, of a file that could be this one."""
-        part = part_of(opened.header("content-range"))
-        return (
-            opened.status == 206
-            and part is not None
-            and part[:2] == span
-            and part.total in (None, self._repair.total)
-            and content_coding(opened.header) is None
-        )
+        told = opened.header("content-range")
+        is_it = span.is_answered_by(opened.status, told, self._repair.total)
+        return is_it and content_coding(opened.header) is None
 
     def _taken(self, opened: Opened, source: Mirror, position: int) -> Delivery:
         """Write what is missing in its place."""

@@ -10,6 +10,9 @@ from typing import NamedTuple
 _PART = re.compile(r"bytes +([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", re.IGNORECASE)
 _UNSATISFIED = re.compile(r"bytes +\*/([0-9]{1,18})", re.IGNORECASE)
 
+# The statuses that only a request for a part is answered with: here it is, and there is none.
+PARTIAL = frozenset({206, 416})
+
 
 class Span(NamedTuple):
     """Bytes from ``start`` up to but without ``stop``; None is the file's end, wherever it is."""
@@ -21,6 +24,13 @@ class Span(NamedTuple):
     def asked(self) -> str:
         """The value of a Range field that asks for it."""
         return f"bytes={self.start}-{'' if self.stop is None else self.stop - 1}"
+
+    def is_answered_by(self, status: int, content_range: str | None, total: int) -> bool:
+        """Tell whether an answer is these bytes and no others, of a file of ``total`` bytes."""
+        part = part_of(content_range)
+        return (
+            status == 206 and part is not None and part[:2] == self and part.total in (None, total)
+        )
 
 
 class Part(NamedTuple):

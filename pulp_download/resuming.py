@@ -13,8 +13,6 @@ from pulp_download.steps import Asking
 from pulp_download.validations import Validation, judges_content
 from pulp_download.watch import Watch
 
-_RANGES = frozenset({206, 416})
-
 
 class Resuming:
     """The resumes of one body. The caller has its first bytes, so they stay as they are.
@@ -43,7 +41,7 @@ class Resuming:
         conditions = made.conditions(source, is_judged=judges_content(self._validations))
         if conditions is None:
             raise _without_rest(made)
-        opened = yield from ask(source, conditions, _RANGES)
+        opened = yield from ask(source, conditions, made.answers)
         total = None if opened.status == 200 else made.total_with(opened, source)
         if total is None:
             opened.answer.close()

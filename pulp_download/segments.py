@@ -19,7 +19,7 @@ from pulp_download.delivery import Ask, Delivery
 from pulp_download.edition import Edition, content_coding
 from pulp_download.errors import DownloadError, ProtocolViolation, WriteError
 from pulp_download.mirrors.mirror import Mirror
-from pulp_download.ranges import Span, part_of
+from pulp_download.ranges import Span
 from pulp_download.remote import Remote
 from pulp_download.shares import Share, Shares
 from pulp_download.steps import Asking, Outcome
@@ -133,12 +133,9 @@ class Segments:
         if is_first and self._edition.validator is not None:
             conditions["If-Range"] = self._edition.validator
         opened = yield from self._ask(source, conditions, _PARTS, watch)
-        part = part_of(opened.header("content-range"))
+        told = opened.header("content-range")
         is_it = (
-            opened.status == 206
-            and part is not None
-            and part[:2] == span
-            and part.total in (None, self._shares.total)
+            span.is_answered_by(opened.status, told, self._shares.total)
             and content_coding(opened.header) == self._edition.coding
             and not (is_first and self._edition.is_contradicted_by(opened.header))
         )
