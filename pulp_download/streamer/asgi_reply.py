@@ -67,9 +67,11 @@ class Reply:
             stream.cancel()
             passing.cancel()
             leaving.cancel()
-            await asyncio.gather(passing, leaving, return_exceptions=True)
-            if not self._is_over:
-                self._end(None, is_complete=False)
+            try:
+                await asyncio.gather(passing, leaving, return_exceptions=True)
+            finally:  # a server that ends may cancel a second time
+                if not self._is_over:
+                    self._end(None, is_complete=False)
         if not passing.cancelled():
             passing.result()
 

@@ -176,6 +176,8 @@ class Bridge:
             self._check()
             self._asked = time.monotonic()
             self._opening = self._question.open(download)
+            if self._is_cancelled:  # before there was something to stop
+                self._stop_opening()
         return self._opening.advance(on_block)
 
     def _head_of(self, content: Content) -> Head:

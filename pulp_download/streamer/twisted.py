@@ -22,6 +22,10 @@ from pulp_download.streamer.twisted_calls import Calls
 from pulp_download.streamer.twisted_reply import Reply
 from pulp_download.streamer.twisted_site import LimitedSite
 
+# Seconds that connections have at the end to send what they were told last, and between two looks.
+_TO_LEAVE = 1.0
+_LOOK_EVERY = 0.01
+
 
 class StreamerResource(Resource):
     """Serves whatever ``supplier`` finds for a path, as it comes, verified and never on disk.
@@ -69,6 +73,8 @@ class StreamerResource(Resource):
         self._streams: set[Reply] = set()
         self._waiting: list[Deferred[None]] | None = None  # for all streams to be over
         self._overdue: Any = None
+        self._leaving: list[Reply] = []
+        self._leave_by = 0.0
         self._at_shutdown: Any = reactor.addSystemEventTrigger("before", "shutdown", self._ends)
 
     @property
@@ -131,6 +137,8 @@ class StreamerResource(Resource):
         return self.close()
 
     def _abort(self) -> None:
+        self._leaving += self._streams
+        self._leave_by = self._reactor.seconds() + _TO_LEAVE
         for reply in tuple(self._streams):
             reply.abort("the server stops")
 
@@ -141,6 +149,10 @@ class StreamerResource(Resource):
 
     def _look_for_the_end(self) -> None:
         if self._waiting is None or self._streams:
+            return
+        self._leaving = [reply for reply in self._leaving if not reply.is_settled]
+        if self._leaving and self._reactor.seconds() < self._leave_by:
+            self._reactor.callLater(_LOOK_EVERY, self._look_for_the_end)
             return
         if self._overdue.active():
             self._overdue.cancel()

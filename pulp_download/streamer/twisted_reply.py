@@ -84,6 +84,11 @@ class Reply:
         else:
             self.refuse(STOPPING)
 
+    @property
+    def is_settled(self) -> bool:
+        """What it ended with has left."""
+        return self._wire.is_settled
+
     # -- IPushProducer
 
     def pauseProducing(self) -> None:

@@ -29,6 +29,7 @@ class Wire:
     def __init__(self, request: Any, reactor: Any):
         self._channel = request.channel
         self._reactor = reactor
+        self._is_broken_off = False
 
     def room(self) -> int:
         """Return how many bytes may be written now, apart from what a producer is told."""
@@ -43,11 +44,26 @@ class Wire:
 
     def abort(self) -> None:
         """Break off at once: RST, so that also a body without a length has no clean end."""
+        self._is_broken_off = True
         self._channel.transport.abortConnection()
+
+    @property
+    def is_settled(self) -> bool:
+        """All that was written has been sent, and what was broken off is closed.
+
+        Twisted does either in its next turns, and neither if it is stopped before.
+        """
+        transport = _innermost(self._connection().transport)
+        if not transport.connected:
+            return True
+        return not self._is_broken_off and transport not in self._reactor.getWriters()
 
     def taken(self) -> int | None:
         """Return a count that grows as the client takes bytes, or None where that is not known."""
         return _acknowledged(self._channel.transport)
+
+    def _connection(self) -> Any:
+        return self._channel
 
 
 class StreamWire(Wire):
@@ -92,6 +108,9 @@ class StreamWire(Wire):
             return None
         return _acknowledged(connection.transport)
 
+    def _connection(self) -> Any:
+        return self._channel._conn
+
 
 def wire_of(request: Any, reactor: Any) -> Wire:
     """Return what is below a request."""
@@ -103,14 +122,20 @@ def _size(queue: Any) -> int:
     return sum(len(piece) for piece in queue if isinstance(piece, bytes))
 
 
+def _innermost(transport: Any) -> Any:
+    """Return the connection itself, below TLS."""
+    while (inner := getattr(transport, "transport", None)) is not None:
+        transport = inner
+    return transport
+
+
 # struct tcp_info (Linux): eight bytes, 24 numbers of four, then the third of eight: bytes_acked.
 _BYTES_ACKED = struct.Struct("=120xQ")
 
 
 def _acknowledged(transport: Any) -> int | None:
     """Return how many bytes the peer's system has taken, as the kernel counts them."""
-    while (inner := getattr(transport, "transport", None)) is not None:
-        transport = inner
+    transport = _innermost(transport)
     with suppress(AttributeError, OSError, struct.error):
         info = transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.size)
         return int(_BYTES_ACKED.unpack(info)[0])

@@ -66,6 +66,9 @@ class Reply:
             self._begin.clear()
             self._error = error
             return self.refuse(refusal_of(error))
+        except BaseException:  # the server's thread, or greenlet, is to end: it will not close this
+            self.close()
+            raise
         if is_all:
             self._let_go()
         return self._start(head)

@@ -540,6 +540,41 @@ class TestEnd:
         assert not line["complete"]
         assert line["error"] == {"type": "Cancelled", "message": "the server stops"}
 
+    @pytest.mark.need("S3")
+    @pytest.mark.fault(216)
+    def test_what_is_cut_at_the_end_never_looks_whole(self, command: Command, stock: Stock) -> None:
+        gate = stock.server.gate()
+        stock.server.on("/pool/a", steps(head(200), send(bytes(1000)), gate))
+        with (
+            serving(command, stock.server.url("/"), "--grace", 0.1) as streamer,
+            socket.create_connection(("127.0.0.1", streamer.port), timeout=PATIENCE) as client,
+        ):
+            client.sendall(b"GET /pool/a HTTP/1.0\r\n\r\n")
+            got = bytearray()
+            while not got.endswith(bytes(999)):
+                data = client.recv(65536)
+                assert data
+                got += data
+            (line,) = streamer.end(signal.SIGTERM, status=143)
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+        assert not line["complete"]
+
+    @pytest.mark.fault(216)
+    def test_who_still_waits_at_the_end_is_told(self, command: Command, stock: Stock) -> None:
+        gate = stock.server.gate()
+        stock.server.on("/pool/a", gate)
+        with serving(command, stock.server.url("/"), "--grace", 0.1) as streamer:
+            client = http.client.HTTPConnection("127.0.0.1", streamer.port, timeout=PATIENCE)
+            client.request("GET", "/pool/a")
+            gate.wait_for(1)
+            (line,) = streamer.end(signal.SIGTERM, status=143)
+            answer = client.getresponse()
+            assert (answer.status, answer.getheader("Retry-After")) == (503, "30")
+            assert answer.read() == b"503 Service Unavailable: the server is stopping\n"
+            client.close()
+        assert (line["status"], line["complete"]) == (503, True)
+
     def test_a_second_signal_ends_it_at_once(self, command: Command, stock: Stock) -> None:
         gate = stock.server.gate()
         stock.server.on("/pool/a", steps(gate, cut()))

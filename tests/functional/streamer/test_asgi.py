@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from starlette.routing import Mount
 
 from pulp_download import Cancelled, NotFound
 from pulp_download.streamer.asgi import StreamerApp
+from pulp_download.streamer.served import Served
 from tests.functional.streamer.running import PATIENCE, Shelf, get, listed, parted
 from tests.functional.streamer.test_clients_that_leave import LETTING_GO, Last, leave
 from tests.functional.streamer.test_never_clean import (
@@ -350,3 +351,38 @@ def test_it_may_be_mounted(server: FaultServer, shelf: Shelf, serve: Serve) -> N
         assert requests.get(site.url("/files/here/a/f"), timeout=10).content == BODY
         assert requests.get(site.url("/files/here/"), timeout=10).status_code == 404
     assert shelf.asked == ["a/f", ""]
+
+
+@pytest.mark.fault(216)
+def test_cancelled_twice_a_request_is_told_of_once(server: FaultServer, shelf: Shelf) -> None:
+    told: list[Served] = []
+    last = Last()
+    listed(server, shelf, "f", BODY, last)
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/f",
+        "raw_path": b"/f",
+        "http_version": "1.1",
+        "headers": [(b"host", b"host.test")],
+    }
+
+    async def receive() -> MutableMapping[str, Any]:
+        return await asyncio.Future()
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        pytest.fail("there is no answer")
+
+    async def main() -> None:
+        with contextlib.closing(StreamerApp(shelf, observer=told.append)) as app:
+            answering = asyncio.create_task(app(scope, receive, send))
+            assert await asyncio.to_thread(last.reached.wait, PATIENCE)
+            answering.cancel()
+            await asyncio.sleep(0)
+            answering.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await answering
+        assert await asyncio.to_thread(last.gone.wait, PATIENCE)
+
+    asyncio.run(main())
+    assert [(one.path, one.is_complete) for one in told] == [("/f", False)]

@@ -11,7 +11,7 @@ import pytest
 import requests
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from pulp_download import NotFound
+from pulp_download import Download, NotFound
 from pulp_download.streamer.wsgi import StreamerApp, passed_on
 from tests.functional.streamer.running import PATIENCE, Shelf, get, listed, parted
 from tests.functional.streamer.test_asgi import UNMEASURED
@@ -128,6 +128,35 @@ def test_what_is_small_is_judged_before_its_head(
             got, fields, content = parted(site.exchange(get("/f")))
             assert (got, fields["content-length"]) == (status, [str(len(content))])
             assert (content == body) is (status == 200)
+
+
+def test_what_ends_the_servers_thread_gives_its_place_back(
+    server: FaultServer, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ended(BaseException):
+        pass
+
+    def end(path: str) -> Download:
+        raise Ended
+
+    told = Told()
+    listed(server, shelf, "f", BODY, reply(200, BODY))
+    app = StreamerApp(shelf, max_streams=1, observer=told)
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/f", "HTTP_HOST": "host.test"}
+    statuses: list[str] = []
+
+    def start(status: str, fields: object, info: object = None) -> Any:
+        statuses.append(status)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(shelf, "get_download", end)
+        with pytest.raises(Ended):
+            app(environ, start)
+    answer: Any = app(environ, start)
+    assert b"".join(answer) == BODY
+    answer.close()
+    assert statuses == ["200 OK"]
+    assert [one.is_complete for one in told.wait_for(2)] == [False, True]
 
 
 @pytest.mark.need("S1", "S4")

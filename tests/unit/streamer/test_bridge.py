@@ -287,7 +287,7 @@ def test_cancelled_while_it_opens_it_closes_what_came(pool: Later, woken: list[N
     question.open = opened  # type: ignore[method-assign]
     bridge.start()
     pool.do()
-    assert question.calls == ["find", "close"]
+    assert question.calls == ["find", "cancel", "close"]
     assert isinstance(bridge.error, Cancelled)
 
 
