@@ -46,7 +46,7 @@ class Content:
         self._watch = watch
         self.chunk_size = chunk_size
         self._held = delivery.ahead
-        self._is_closed = self._is_left = False
+        self._is_left = False
         self._error: DownloadError | None = None
         self._turn = threading.Lock()
         self.on_progress: Callable[[int, int | None], None] | None = None
@@ -58,6 +58,7 @@ class Content:
         self.size = delivery.size
         self.expected_size = delivery.checks.expected_size
         self.length_verified = delivery.length_verified
+        self._is_closed = False
         if delivery.digests is not None:
             self._end(None)
 
@@ -195,6 +196,8 @@ class Content:
             return
         self._is_closed = True
         self._error = error
-        self._delivery.close()
-        if self._when_over is not None:
-            self._when_over(self, error)
+        try:
+            self._delivery.close()
+        finally:
+            if self._when_over is not None:
+                self._when_over(self, error)

@@ -215,7 +215,12 @@ class Crew:
             helm.wait(self._has_news)
 
     def _drop(self, run: Run) -> None:
-        """End a run that is stopped while it is queued; its outcome waits for no worker."""
+        """End a run that is stopped while it is queued; its outcome waits for no worker.
+
+        One of which only the last try was stopped goes on.
+        """
+        if not run.is_stopped:
+            return
         try:
             self._todo.remove(run)
         except ValueError:
@@ -271,11 +276,12 @@ class Crew:
             if self._is_stopped or run not in self._waiting:
                 return
             timer = self._waiting.pop(run)
-            # With the lock held: before any worker goes home.
-            self._todo.appendleft(run)  # which may have a place at a host, for others to want
         if timer is not None:
             watchdog.call_off(timer)
-        run.drop_by(partial(self._drop, run))
+        drop = partial(self._drop, run)
+        run.drop_by(drop)  # while nobody else has it
+        self._todo.appendleft(run)  # which may have a place at a host, for others to want
+        drop()  # if it has been stopped in between
         self._wake()
 
 

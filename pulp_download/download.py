@@ -117,12 +117,14 @@ class Download:
         """
         with OwnedRemote(self.remote) as remote:
             run = Run(self, remote, observer)
-            while True:
-                outcome = run.advance()
-                if isinstance(outcome, Result):
-                    return outcome
-                assert isinstance(outcome, (Wait, Turn))
-                sleep(run, outcome)
+            try:
+                while not isinstance(outcome := run.advance(), Result):
+                    assert isinstance(outcome, (Wait, Turn))
+                    sleep(run, outcome)
+            except BaseException as error:
+                run.abandon(error)
+                raise
+            return outcome
 
     download = run
 

@@ -131,15 +131,11 @@ class OwnedRemote:
 
 def sleep(run: Run, wait: Wait | Turn) -> None:
     """Block until the wait is over or the run is stopped."""
-    try:
-        woken = threading.Event()
-        run.wake_by(woken.set)
-        until = wait.until if isinstance(wait, Wait) else math.inf
-        while not woken.is_set() and (left := until - time.monotonic()) > 0:
-            woken.wait(min(left, LOOK_UP))
-    except BaseException as error:  # Ctrl-C, or whatever a signal's handler raises
-        run.abandon(error)
-        raise
+    woken = threading.Event()
+    run.wake_by(woken.set)
+    until = wait.until if isinstance(wait, Wait) else math.inf
+    while not woken.is_set() and (left := until - time.monotonic()) > 0:
+        woken.wait(min(left, LOOK_UP))
 
 
 def _rest(run: Run, broken: Delivery, error: DownloadError) -> Delivery | None:

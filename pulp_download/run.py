@@ -79,11 +79,11 @@ class Run:
         """Stop this run from any thread; tell whether it was not stopped before."""
         return self._watch.cancel()
 
-    def enqueue(self, wake: Callable[[], None]) -> None:
-        """Let this run be stopped although it has not begun; then ``wake`` is called."""
+    def enqueue(self, drop: Callable[[], None]) -> None:
+        """Let this run be stopped although it has not begun; see :meth:`drop_by`."""
         self._is_watched = True
         watchdog.add(self._watch)
-        self.drop_by(wake)
+        self.drop_by(drop)
 
     def drop(self) -> DownloadError:
         """Give up a run that was stopped while it was queued; return why."""
@@ -96,6 +96,12 @@ class Run:
         finally:
             self._end(None, error)
         return error
+
+    @property
+    def is_stopped(self) -> bool:
+        """Somebody stopped it, or its time is over; not only its try."""
+        verdict = self._watch.verdict
+        return verdict is not None and verdict.final
 
     def drop_by(self, drop: Callable[[], None]) -> None:
         """Have a stop call ``drop``, from any thread, perhaps more than once."""
@@ -124,14 +130,15 @@ class Run:
                 lambda source: self._fetch.attempt(source, self._sources.untried, self._ask)
             )
         try:
-            step = next(self._steps)
-            while on_block is None and isinstance(step, Awaited):
+            try:
                 step = next(self._steps)
-            return step
-        except StopIteration as end:
-            result = self._result(end.value)
-            self._end(result, None)
-            return result
+                while on_block is None and isinstance(step, Awaited):
+                    step = next(self._steps)
+                return step
+            except StopIteration as end:
+                result = self._result(end.value)
+                self._end(result, None)
+                return result
         except BaseException as error:
             self.abandon(error)
             raise

@@ -203,7 +203,7 @@ class FileSink:
             try:
                 # The kernel applies the umask, so that no window with another mode exists.
                 self._file = os.open(self._temporary, _NEW_FILE, 0o666, dir_fd=self._directory)
-            except BaseException:
+            except (OSError, ValueError):
                 self._temporary = ""  # whatever has that name is not ours
                 raise
             if not self._is_held or hold(self._file):

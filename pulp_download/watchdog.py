@@ -20,13 +20,14 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+import math
 import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 log = logging.getLogger(__name__)
@@ -58,11 +59,12 @@ class Watchdog:
 
     Watches come and go with every transfer and take no lock: adding to a set, discarding from it
     and copying it are single steps of the interpreter. The lock is for timers, and for the thread's
-    coming and going.
+    coming and going. It is entered and left in single steps too, and nothing is notified that has a
+    lock in Python: what a signal's handler raises must not leave this thread waiting for ever.
     """
 
     def __init__(self) -> None:
-        self._condition = threading.Condition()
+        self._lock = threading.Lock()
         self._watches: set[Watched] = set()
         self._timers: list[Timer] = []
         self._order = itertools.count()
@@ -90,11 +92,11 @@ class Watchdog:
 
     def rest(self) -> None:
         """Send the thread home if there is nothing to look at, and wait until it is gone."""
-        with self._condition:
+        with self._lock:
             thread = self._thread
             if thread is None or not self._dismiss():
                 return
-            self._condition.notify()
+        self._left.put(_look)
         if thread is not threading.current_thread():
             thread.join()
 
@@ -104,25 +106,26 @@ class Watchdog:
         Returns what :meth:`call_off` takes.
         """
         timer = (when, next(self._order), call)
-        with self._condition:
+        with self._lock:
             heapq.heappush(self._timers, timer)
-            self._condition.notify()
         if self._thread is None:
             self._start()
+        else:
+            self._left.put(_look)
         return timer
 
     def leave_to(self, call: Callable[[], None]) -> None:
-        """Have something done at the next look; also a finalizer may ask, in any thread's midst."""
+        """Have something done in the thread; also a finalizer may ask, in any thread's midst."""
         self._left.put(call)
 
     def call_off(self, timer: Timer) -> None:
         """Forget a timer; it may be calling at this moment, or have called."""
-        with self._condition, suppress(ValueError):
+        with self._lock, suppress(ValueError):
             self._timers.remove(timer)
             heapq.heapify(self._timers)
 
     def _start(self) -> None:
-        with self._condition:
+        with self._lock:
             if self._thread is None:
                 # Daemon: an interpreter that exits while somebody's thread downloads must not wait.
                 thread = threading.Thread(target=self._run, name="pulp-watchdog", daemon=True)
@@ -141,17 +144,19 @@ class Watchdog:
     def _run(self) -> None:
         this = threading.current_thread()
         idle_since = time.monotonic()
-        while True:
-            with self._condition:
-                if self._thread is this:
-                    self._condition.wait(self._until_next())
+        is_over = False
+        while not is_over:
+            due = []
+            with suppress(Empty):
+                due.append(self._left.get(timeout=self._until_next()))
+            with self._lock:
                 now = time.monotonic()
                 if self._watches or self._timers:
                     idle_since = now
-                if self._thread is not this or (now - idle_since > LINGER and self._dismiss()):
-                    return
-                due = []
-                while self._timers and self._timers[0][0] <= now:
+                is_over = self._thread is not this or (
+                    now - idle_since > LINGER and self._dismiss()
+                )
+                while not is_over and self._timers and self._timers[0][0] <= now:
                     due.append(heapq.heappop(self._timers)[2])
             while not self._left.empty():
                 due.append(self._left.get())
@@ -162,9 +167,13 @@ class Watchdog:
 
     def _until_next(self) -> float:
         # Also when nothing is watched: what comes is watched from the next tick, and not woken for.
-        if not self._timers:
-            return TICK
-        return min(TICK, max(0.0, self._timers[0][0] - time.monotonic()))
+        with self._lock:
+            first = self._timers[0][0] if self._timers else math.inf
+        return min(TICK, max(0.0, first - time.monotonic()))
+
+
+def _look() -> None:
+    """Do nothing: who has it to do has looked around."""
 
 
 def _guarded(call: Callable[[], None]) -> None:

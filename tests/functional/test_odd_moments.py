@@ -26,16 +26,20 @@ from pulp_download import (
     Remote,
     SizeValidation,
     TimedOut,
+    TooSlow,
     Truncated,
     TryFailed,
     WriteError,
 )
 from pulp_download.adapters.http import HttpAdapter
 from pulp_download.events import Event
+from pulp_download.mirrors.mirror import Mirrors
 from pulp_download.validations import Chunk
+from pulp_download.watch import Watch
+from pulp_download.watchdog import watchdog
 from pulp_download.writers import MemorySink
 from tests.functional.upstream import expectations
-from tests.servers import FaultServer, reply, stalled_body, truncated
+from tests.servers import FaultServer, head, hold, reply, stalled_body, steps, truncated
 
 BODY = bytes(1000)
 
@@ -253,6 +257,43 @@ def test_no_descriptor_for_the_lock_of_a_file_leaves_the_file_itself_closed(
     with pytest.raises(WriteError, match="Too many open files"):
         Download(server.url("/a"), FileWriter(tmp_path / "a", keep=True)).run()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_try_that_is_stopped_while_it_waits_for_its_host_is_no_more_than_a_try(
+    server: FaultServer,
+) -> None:
+    server.default(reply(200, BODY))
+    server.on("/open", steps(head(200, {"Content-Length": "3"}), hold))
+    with Remote(per_host=1) as remote, ThreadPoolExecutor(1) as consumer:
+        content = Download(server.url("/open"), remote=remote).iter_content()
+        places = [server.url("/a"), server.url("/b")]
+        download = Download(Mirrors(places), MemoryWriter(), remote=remote)
+        with Batch([download]) as batch:
+            results = consumer.submit(list, batch)
+            while not remote.hosts._waiting:
+                pass
+            (watch,) = (watch for watch in tuple(watchdog._watches) if download in watch.owners)
+            assert isinstance(watch, Watch)
+            watch.stop(TooSlow(1, 9))
+            content.close()
+            (future,) = results.result(20)
+    assert [failed.type for failed in future.result().attempts] == ["TooSlow"]
+
+
+def test_what_interrupts_the_end_of_a_run_leaves_its_place_to_others(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*facts: object) -> None:
+        raise KeyboardInterrupt
+
+    server.default(reply(200, BODY))
+    with Remote(per_host=1, total_timeout=20) as remote:
+        with monkeypatch.context() as moment:
+            moment.setattr("pulp_download.run.result_of", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                Download(server.url("/a"), MemoryWriter(), remote=remote).run()
+        assert not watchdog._watches
+        assert Download(server.url("/b"), MemoryWriter(), remote=remote).run().size == len(BODY)
 
 
 class Into(MemoryWriter):

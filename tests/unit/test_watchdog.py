@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import pytest
 
@@ -495,7 +497,7 @@ def test_a_forked_child_has_a_watchdog_of_its_own() -> None:
         return before, type(watch.verdict).__name__
 
     with watched(Watch(NOTHING_ELSE)):
-        with watchdog._condition:  # held by a thread that the child has not got
+        with watchdog._lock:  # held by a thread that the child has not got
             child: list[tuple[int, str]] = []
             child.append(in_child(story))
         assert child == [(0, "TimedOut")]
@@ -512,3 +514,31 @@ def test_watchdogs_are_independent() -> None:
     assert len(dogs()) == 1
     other.rest()
     assert dogs() == []
+
+
+@pytest.mark.fault(189)
+def test_what_a_signals_handler_raises_never_leaves_it_waiting_for_ever() -> None:
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Interrupted
+
+    def use() -> None:
+        while True:
+            watchdog.call_off(watchdog.call_at(time.monotonic() + 1000, lambda: None))
+            watchdog.rest()
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for number in range(2000):
+            signal.setitimer(signal.ITIMER_REAL, 0.0001 + number % 50 * 0.00001)
+            with pytest.raises(Interrupted):
+                use()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    called = threading.Event()
+    watchdog.call_at(time.monotonic(), called.set)
+    assert called.wait(SOON)
+    for timer in tuple(watchdog._timers):
+        watchdog.call_off(timer)
