@@ -9,9 +9,7 @@ comes out once, done. It relies on runs being stoppable at any moment (see
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +17,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Self
 
+from pulp_download import exits
 from pulp_download.adapters.awaited import Awaited
 from pulp_download.download import Download
 from pulp_download.errors import Cancelled, DownloadError, WriteError
@@ -66,7 +65,7 @@ class Crew:
             if self._is_stopped:
                 raise Cancelled("the batch is closed")
             self._helm.open()
-        _crews.add(self)
+        exits.crews.add(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -123,7 +122,7 @@ class Crew:
             self._helm.close()
         if self._remote is not None:
             self._remote.close()
-        _crews.discard(self)
+        exits.crews.discard(self)
         watchdog.rest()
 
     def _shared_remote(self) -> Remote:
@@ -291,25 +290,3 @@ def _outcome(run: Run, on_block: Callable[[], None] | None) -> Outcome | Awaited
         return run.advance(on_block)
     except BaseException as error:  # noqa: BLE001 (the future carries whatever it is)
         return error.without_frames() if isinstance(error, DownloadError) else error
-
-
-_crews: weakref.WeakSet[Crew] = weakref.WeakSet()
-
-
-def _stop_all() -> None:
-    for crew in tuple(_crews):
-        crew.stop()
-
-
-# Executor threads are joined before atexit handlers run, so a handler there would come too late to
-# stop a running batch, and the process would wait for every download. There is no public way in;
-# tests/unit/test_dependencies.py fails loudly when this one changes.
-threading._register_atexit(_stop_all)  # type: ignore[attr-defined]
-
-
-def _after_fork() -> None:
-    for crew in tuple(_crews):
-        crew.is_forked = True
-
-
-os.register_at_fork(after_in_child=_after_fork)

@@ -88,13 +88,10 @@ class Run:
     def drop(self) -> DownloadError:
         """Give up a run that was stopped while it was queued; return why."""
         error = self._watch.verdict or Cancelled()
-        try:
-            if self._steps is not None:
-                self._steps.close()
-                self._failed(error)
-            self._fetch.discard(error)
-        finally:
-            self._end(None, error)
+        if self._steps is not None:
+            self._steps.close()
+            self._failed(error)
+        self.abandon(error)
         return error
 
     @property
@@ -124,21 +121,17 @@ class Run:
         when there is nothing left to try; then, and with a Result, the run is over and holds
         nothing.
         """
-        self._watch.on_block = on_block
         if self._steps is None:
             self._steps = self._next(
                 lambda source: self._fetch.attempt(source, self._sources.untried, self._ask)
             )
         try:
-            try:
-                step = next(self._steps)
-                while on_block is None and isinstance(step, Awaited):
-                    step = next(self._steps)
+            step = self._step(on_block)
+            if isinstance(step, (Awaited, Wait, Turn)):
                 return step
-            except StopIteration as end:
-                result = self._result(end.value)
-                self._end(result, None)
-                return result
+            result = self._result(step)
+            self._end(result, None)
+            return result
         except BaseException as error:
             self.abandon(error)
             raise
@@ -146,14 +139,10 @@ class Run:
     def connect(
         self, method: str, chunk_size: int, on_block: Callable[[], None] | None
     ) -> Content | Wait | Awaited | Turn:
-        """Work until an answer is open, as :meth:`advance`. Its bytes are the caller's."""
+        """Work until an answer is open. Its bytes are the caller's, who abandons what is raised."""
         if self._steps is None:
             self._steps = self._next(lambda source: self._deliver(source, method))
-        try:
-            step = self._step(on_block)
-        except BaseException as error:
-            self._end(None, error)
-            raise
+        step = self._step(on_block)
         return self._hand_over(step, chunk_size) if isinstance(step, Delivery) else step
 
     def may_go_on(self, broken: Delivery, error: DownloadError) -> bool:
@@ -192,10 +181,12 @@ class Run:
 
     def abandon(self, error: BaseException) -> None:
         """End a run that is waiting, because its runner leaves with this error."""
-        if self._steps is not None:
-            self._steps.close()
-        self._fetch.discard(error)
-        self._end(None, error)
+        try:
+            if self._steps is not None:
+                self._steps.close()
+            self._fetch.discard(error)
+        finally:
+            self._end(None, error)
 
     def _next(self, action: Callable[[Mirror], Asking[Outcome]]) -> Steps[Outcome]:
         """Take steps until one has an outcome."""

@@ -18,7 +18,7 @@ from tests.uncovered import UNCOVERED
 # From the ground up. A room (a module or a folder of the package) knows rooms of lower floors,
 # never of its own or a higher one. Inside a folder the files may know each other, without cycles.
 FLOORS = (
-    ("folders", "partials", "printable", "ranges", "version"),
+    ("exits", "folders", "partials", "printable", "ranges", "version"),
     ("failure", "shares"),
     ("errors",),
     ("headers",),
